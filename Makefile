@@ -1,0 +1,68 @@
+# make demo   set everything up and run the pipeline on the embedded synthetic cohort
+# make test   set everything up and pass the tests
+# `make help` lists the rest.
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PATH := $(abspath $(BIN)):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint pull dag lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make setup   virtual environment in $(VENV) from requirements.lock"
+	@echo "make demo    the whole pipeline on the embedded cohort (minutes), then the scores"
+	@echo "make test    the tests"
+	@echo "make lint    ruff, mypy, snakefmt, codespell, snakemake --lint"
+	@echo "make pull    fetch DVC's data so that dvc and snakemake both have nothing to do"
+	@echo "make dag     reports/rulegraph.svg and Snakemake's own report"
+	@echo "make lock    renew requirements.lock (needs uv)"
+	@echo "make clean   remove what the pipeline made"
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup
+	snakemake --cores all
+	@cat logs/evaluate/summarize.log
+	@echo "The report: $(abspath reports/index.html)"
+
+test: setup
+	pytest --numprocesses 2 --dist loadfile
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	codespell src tests workflow docs benchmarks README.md CHANGELOG.md Snakefile
+	snakemake --lint
+
+# DVC brings files back with new modification times. Once its checksums prove that all is as
+# recorded, Snakemake is told so.
+pull: setup
+	dvc pull
+	test -z "$$(dvc status --json | grep -v '^{}$$')" || { dvc status; exit 1; }
+	snakemake --touch --cores all all
+
+dag: setup
+	snakemake --rulegraph dot | tee reports/rulegraph.dot | head -c 0
+	snakemake --report reports/snakemake.html
+
+lock:
+	{ echo "# Every dependency at an exact version with hashes, for Python 3.11 and newer. Made by \`make lock\`."; \
+	  uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
+	    --no-header --no-annotate pyproject.toml; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/embed data/train \
+	  data/infer data/evaluate logs reports/index.html reports/manifest.json reports/figures .snakemake

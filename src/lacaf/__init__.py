@@ -1,0 +1,1 @@
+"""Pulmonary arteries and veins from half-labelled chest CT."""

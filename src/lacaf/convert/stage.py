@@ -1,0 +1,149 @@
+"""The stage: find the CT, check it, write it; the record says what came in and why."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lacaf import volume
+from lacaf.cases import Case
+from lacaf.convert import headers, labels, pixels, series, sources, stacking, volumes
+from lacaf.convert.sources import Source
+from lacaf.params import Convert, Params
+from lacaf.records import Refusal
+from lacaf.volume import Grid, Volume
+
+#: Voxels of clinical CT are within these bounds; others show a wrong unit.
+SPACING_RANGE_MM = (0.1, 10.0)
+
+
+def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
+    """Convert a case into ``folder``: ``image.nii.gz`` (int16 HU) and ``labels*.nii.gz``.
+
+    Returns:
+        Details for ``source.json``: kind, image (size, spacing, orientation, HU range), what was
+        chosen and why, what was left aside, labels, flags. No identifier, name or date.
+
+    Raises:
+        Refusal: the case cannot be used.
+    """
+    # pydicom quotes header values in warnings and logs; those may be a patient's.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), sources.opened(case.source) as source:
+        warnings.simplefilter("ignore")
+        image, details = _image(source, params.convert)
+        details["archive"] = source.archive
+        _check_size(image.grid, params.convert.min_slices)
+        volume.write(image, folder / "image.nii.gz")
+    details["image"] = _described(image)
+    details["labels"] = None
+    if case.labels is not None and case.coding is not None:
+        coding = params.codings()[case.coding]
+        found = labels.convert_labels(case.labels, coding, image.grid, folder)
+        details["labels"] = {"coding": case.coding, **found}
+    return details
+
+
+def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any]]:
+    """The CT among the files: the DICOM series if there is any, else the one volume file."""
+    found, others, unreadable = headers.read(source.files)
+    volume_files = [p for p in others if sources.volume_kind(p)]
+    aside = {"not DICOM": len(others) - len(volume_files), "unreadable DICOM": unreadable}
+    if found:
+        return _from_dicom(found, {"volume file": len(volume_files), **aside}, params)
+    if len(volume_files) != 1:
+        raise Refusal(
+            f"it holds no DICOM file, {len(volume_files)} volume files and "
+            f"{aside['not DICOM'] + unreadable} other files",
+            expectation="DICOM files, or one NIfTI, NRRD or MHA file",
+            remedy="name the CT itself as source in the case table; unpack archives in the folder",
+            file="the source",
+        )
+    image, kind, facts, flags = volumes.read_image(volume_files[0], "the image file")
+    return image, {
+        "kind": kind,
+        "chosen": {"why": "the only image", **facts},
+        "left_aside": _counted(aside),
+        "flags": flags,
+    }
+
+
+def _from_dicom(
+    found: list[headers.Header], aside: dict[str, int], params: Convert
+) -> tuple[Volume, dict[str, Any]]:
+    choice = series.choose(found, max(params.min_slices, 2))  # a spacing needs two
+    ordered, grid = stacking.stack(choice.series.headers, params.spacing_tolerance)
+    array, facts, flags = pixels.decode(ordered)
+    first = ordered[0]
+    if aside.get("unreadable DICOM"):
+        flags.append("some DICOM files cannot be read; slices may be among them")
+    if first.tilt:
+        flags.append("the header names a gantry tilt, the slices show none")
+    if first.thickness and grid.spacing_mm[0] > 1.5 * first.thickness:
+        flags.append("slices lie further apart than they are thick: gaps between them")
+    return Volume(array, grid), {
+        "kind": "dicom",
+        "chosen": {
+            "why": choice.why,
+            "series": choice.series.number,
+            "candidates": choice.candidates,
+            "slices": len(ordered),
+            "modality": first.modality,
+            "kernel": first.kernel or None,
+            "slice_thickness_mm": first.thickness,
+            **facts,
+        },
+        "left_aside": _counted({**choice.left_aside, **aside}),
+        "flags": choice.flags + flags,
+    }
+
+
+def _counted(aside: dict[str, int]) -> dict[str, int]:
+    return {reason: count for reason, count in sorted(aside.items()) if count}
+
+
+def _check_size(grid: Grid, min_slices: int) -> None:
+    """Voxels of a plausible size, and enough of them from feet to head."""
+    if not all(SPACING_RANGE_MM[0] <= s <= SPACING_RANGE_MM[1] for s in grid.spacing_mm):
+        raise Refusal(
+            f"its voxels measure {' x '.join(f'{s:g}' for s in grid.spacing_mm)} mm (z, y, x)",
+            expectation="0.1 to 10 mm; the unit of the file may be wrong",
+            remedy="correct the file's spacing",
+            file="the image",
+        )
+    along = int(np.abs(grid.affine[2, :3]).argmax())
+    slices = grid.shape[2 - along]
+    if slices < min_slices:
+        raise Refusal(
+            f"too few slices: {slices} from feet to head",
+            expectation=f"at least {min_slices}",
+            remedy="hand over the whole scan, or lower convert.min_slices if so few are meant",
+            file="the image",
+        )
+
+
+def _described(image: Volume) -> dict[str, Any]:
+    return {
+        "shape_zyx": list(image.grid.shape),
+        "spacing_mm_zyx": [round(s, 5) for s in image.grid.spacing_mm],
+        "orientation": orientation(image.grid),
+        "oblique_degrees": _obliqueness(image.grid),
+        "hu_range": [int(image.array.min()), int(image.array.max())],
+    }
+
+
+def orientation(grid: Grid) -> str:
+    """Where the x, y and z index grow to, in the patient: ``LPS`` for an upright grid."""
+    letters = (("R", "L"), ("A", "P"), ("I", "S"))
+    main = np.abs(grid.affine[:3, :3]).argmax(axis=0)
+    return "".join(letters[w][int(grid.affine[w, i] > 0)] for i, w in enumerate(main))
+
+
+def _obliqueness(grid: Grid) -> float:
+    """The largest angle between an axis of the grid and the nearest axis of the patient."""
+    axes = np.abs(grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0))
+    return round(float(np.degrees(np.arccos(np.clip(axes.max(axis=0), 0, 1))).max()), 3)

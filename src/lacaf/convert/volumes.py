@@ -1,0 +1,197 @@
+"""NIfTI, NRRD and MHA files: voxels with the place in the patient that the file states."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacaf import volume
+from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored
+from lacaf.convert.sources import volume_kind
+from lacaf.records import Refusal, machines_fault
+from lacaf.volume import Grid, Volume
+
+#: Axes may be this far (cosine) from a right angle: rounding, not shear.
+RIGHT_ANGLE = 1e-3
+#: The two matrices of a NIfTI file may be turned against each other by 45 degrees (cosine); a
+#: registered sform is a little, a flipped one by 180.
+SAME_WAY = 0.7071
+
+
+def read(path: Path, file: str) -> tuple[Volume, str]:
+    """A volume file with its kind (nifti, nrrd, mha); ``file`` is its name in a refusal.
+
+    Raises:
+        Refusal: the file is broken, no plain 3-D volume, or states no orientation.
+    """
+    kind = volume_kind(path)
+    if kind is None:
+        raise Refusal(
+            "it is no known volume format",
+            expectation="NIfTI (.nii, .nii.gz), NRRD (.nrrd) or MetaImage (.mha, .mhd)",
+            remedy="convert it to one of these with its geometry",
+            file=file,
+        )
+    found = _read_nifti(path, file) if kind == "nifti" else _read_itk(path, kind, file)
+    if not found.array.size:
+        raise _broken(ValueError("no voxels"), file)
+    if not np.isfinite(found.grid.affine).all() or abs(np.linalg.det(found.grid.affine)) < 1e-9:
+        raise Refusal(
+            "its orientation matrix is singular or not finite",
+            expectation="three axes in the patient",
+            remedy="write the file anew with its geometry",
+            file=file,
+        )
+    return found, kind
+
+
+def read_image(path: Path, file: str) -> tuple[Volume, str, dict[str, Any], list[str]]:
+    """A CT from a volume file: int16 HU, its kind, facts for the record, and flags.
+
+    Raises:
+        Refusal: as :func:`read`, and where the values are no HU or the axes are sheared.
+    """
+    found, kind = read(path, file)
+    _check_right_angles(found.grid, file)
+    array, flags = _whole_numbers(found.array, file)
+    hu = from_stored(array, 1, 0, None)
+    check_air(hu.air, array.size, file)
+    if hu.cut_off:
+        flags.append(f"{hu.cut_off} voxels above {HU_RANGE[1]} HU were cut off")
+    facts = {"padding_share": round(hu.padding / array.size, 6)}
+    return Volume(hu.array, found.grid), kind, facts, flags
+
+
+def _whole_numbers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
+    """Integers as they are; floats rounded, with a flag if that changed anything."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return array, []
+    if not np.isfinite(array).all():
+        raise Refusal(
+            f"{np.count_nonzero(~np.isfinite(array))} voxels are not finite (NaN or infinity)",
+            expectation="a HU value in every voxel",
+            remedy="replace them on purpose, for instance by -1024 outside the body",
+            file=file,
+        )
+    rounded = np.rint(array)
+    flags = ["fractions of a HU were rounded"] if (rounded != array).any() else []
+    return np.clip(rounded, -(2**31), 2**31 - 1).astype(np.int64), flags
+
+
+def _check_right_angles(grid: Grid, file: str) -> None:
+    axes = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
+    cosine = np.abs(axes.T @ axes - np.eye(3)).max()
+    if cosine > RIGHT_ANGLE:
+        raise Refusal(
+            f"gantry tilt: its axes are {np.degrees(np.arcsin(cosine)):.1f} degrees "
+            "off a right angle",
+            expectation="axes at right angles",
+            remedy="correct the tilt by resampling on purpose, or take an untilted scan",
+            file=file,
+        )
+
+
+def _broken(error: Exception, file: str) -> Refusal:
+    return Refusal(
+        f"it cannot be read ({type(error).__name__})",
+        expectation="a whole file with one 3-D volume",
+        remedy="fetch the file again, or convert it anew",
+        file=file,
+    )
+
+
+def _no_orientation(what: str, file: str) -> Refusal:
+    return Refusal(
+        f"it states no orientation ({what}): left and right cannot be told",
+        expectation="the direction of each axis in the patient",
+        remedy="convert it anew from DICOM; do not guess",
+        file=file,
+    )
+
+
+def _read_nifti(path: Path, file: str) -> Volume:
+    import nibabel as nib
+
+    broken = (
+        *(OSError, EOFError, ValueError, TypeError, KeyError, zlib.error),
+        nib.filebasedimages.ImageFileError,
+        nib.spatialimages.HeaderDataError,
+    )
+    try:
+        header: Any = nib.load(path).header
+        stated = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+        found = volume.read(path) if stated else None
+    except broken as error:
+        if machines_fault(error):
+            raise
+        raise _broken(error, file) from None
+    if found is None:
+        raise _no_orientation("qform and sform codes are 0", file)
+    if not _one_way(header):
+        raise _no_orientation("its qform and its sform contradict each other", file)
+    return found
+
+
+def _one_way(header: Any) -> bool:
+    """Whether qform and sform, where both are stated, point the same way."""
+    try:
+        matrices = [header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]]
+    except ValueError:  # an impossible quaternion; programs go by the sform then
+        return True
+    if any(matrix is None for matrix in matrices):
+        return True
+    first, second = (m[:3, :3] / np.linalg.norm(m[:3, :3], axis=0) for m in matrices)
+    return bool(((first * second).sum(axis=0) > SAME_WAY).all())
+
+
+def _read_itk(path: Path, kind: str, file: str) -> Volume:
+    import SimpleITK as sitk
+
+    if kind == "nrrd" and not _nrrd_has_space(path):
+        raise _no_orientation("no `space` field", file)
+    sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK's warnings quote file names
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _broken(error, file) from None
+    if kind == "mha" and not _mha_has_directions(path):
+        raise _no_orientation("no `TransformMatrix` field", file)
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise _broken(ValueError("not 3-D"), file)
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    array = sitk.GetArrayFromImage(image)
+    return Volume(array, Grid(array.shape, affine))
+
+
+def _mha_has_directions(path: Path) -> bool:
+    """Whether the text head of a MetaImage names its axes (ITK would assume them silently)."""
+    with path.open("rb") as handle:
+        for _ in range(1000):
+            key = handle.readline(4096).split(b"=")[0].strip().lower()
+            if key in (b"transformmatrix", b"rotation", b"orientation"):
+                return True
+            if key in (b"elementdatafile", b""):
+                return False
+    return False
+
+
+def _nrrd_has_space(path: Path) -> bool:
+    """Whether the text head of a NRRD file names its space (ITK would assume one silently)."""
+    with path.open("rb") as handle:
+        for _ in range(1000):
+            line = handle.readline(4096).strip().lower()
+            if not line:
+                return False
+            if line.startswith(b"space:"):
+                return (
+                    line.split(b":", 1)[1]
+                    .strip()
+                    .startswith((b"left", b"right", b"lps", b"ras", b"las"))
+                )
+    return False

@@ -1,0 +1,102 @@
+"""The four classes, and what is known of each: the coverage of a case.
+
+A half-labelled case is one in which an expert drew the vessels of one lung only. What a
+voxel's label says, and whether it says anything at all, is decided here once, for the loss,
+the sampler and the scores alike. Unknown is never background.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacaf.volume import Grid
+
+CLASSES = ("left_artery", "left_vein", "right_artery", "right_vein")  # label values 1, 2, 3, 4
+SIDES = ("left", "right")  # of the patient; values 1, 2 in a lung mask
+VESSELS = ("artery", "vein")
+UNKNOWN = 255
+
+State = Literal["labelled", "absent", "unknown"]
+Coverage = dict[str, State]  # one state for each of CLASSES
+
+#: How deep a voxel must lie in one lung, in mm, before we say that no vessel of the other side
+#: can be there: near the hilum a rough lung mask must not overrule anatomy.
+DEEP_IN_LUNG_MM = 10.0
+
+
+def class_value(vessel: str, side: str) -> int:
+    """The canonical label value, 1 to 4, of a vessel (artery, vein) and a patient's side."""
+    return 1 + 2 * SIDES.index(side) + VESSELS.index(vessel)
+
+
+def distance_mm(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    """Distance of each voxel to the nearest voxel of a mask, mm; infinite for an empty mask."""
+    import edt
+
+    return edt.edt(~mask, anisotropy=grid.spacing_mm, parallel=1)
+
+
+def nearest_side(lungs: NDArray, grid: Grid) -> NDArray[np.uint8]:
+    """The side (1 left, 2 right) of each voxel: that of the lung nearest in millimetres.
+
+    This is how central vessels get a side: the pulmonary trunk and the hilum belong to the
+    lung they are closest to. A voxel inside a lung has the side of that lung.
+
+    Raises:
+        ValueError: one of the lungs is missing.
+    """
+    return nearer(*lung_distances_mm(lungs, grid))
+
+
+def nearer(left_mm: NDArray, right_mm: NDArray) -> NDArray[np.uint8]:
+    """The rule of :func:`nearest_side` from the distances to both lungs; a tie goes left."""
+    return np.where(left_mm <= right_mm, 1, 2).astype(np.uint8)
+
+
+def lung_distances_mm(
+    lungs: NDArray, grid: Grid
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Distance of each voxel to the left and to the right lung, mm.
+
+    Raises:
+        ValueError: one of the lungs is missing.
+    """
+    for value, side in enumerate(SIDES, start=1):
+        if not (lungs == value).any():
+            raise ValueError(f"the lung mask holds no {side} lung")
+    return distance_mm(lungs == 1, grid), distance_mm(lungs == 2, grid)
+
+
+def targets_and_validity(
+    labels: NDArray, lungs: NDArray, grid: Grid, coverage: Coverage
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """What each class's target is, and where it may be learnt from or scored.
+
+    Args:
+        labels: ``(Z, Y, X)`` canonical labels 0 to 4, 255 unknown.
+        lungs: ``(Z, Y, X)`` 0, 1 left, 2 right.
+        grid: grid of both.
+        coverage: state of each class.
+
+    Returns:
+        ``targets`` and ``valid``, both ``(4, Z, Y, X)`` bool. A class is valid at a voxel
+        - where the voxel is labelled as another class (it cannot be this one),
+        - deep inside the other lung (a left vessel cannot be there),
+        - and, if the class is labelled or known to be absent, wherever the label is known.
+        Where ``valid`` is False, ``targets`` is False too: no marker leaks into a loss.
+    """
+    known = labels != UNKNOWN
+    vessel = known & (labels > 0)
+    deep = [distance_mm(lungs != value, grid) > DEEP_IN_LUNG_MM for value in (1, 2)]
+    targets = np.stack([labels == value for value in range(1, 5)])
+    valid = np.empty_like(targets)
+    for index, name in enumerate(CLASSES):
+        other_lung = deep[1 - index // 2]
+        valid[index] = vessel | other_lung
+        if coverage[name] != "unknown":
+            valid[index] |= known
+    # A label that contradicts the anatomy (a left vessel deep in the right lung) stays a label.
+    return targets & valid, valid

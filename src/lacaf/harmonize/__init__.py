@@ -1,0 +1,5 @@
+"""Harmonize: labels of any coding become the canonical four classes, with what is known of each."""
+
+from lacaf.harmonize.stage import harmonize
+
+__all__ = ["harmonize"]

@@ -1,0 +1,118 @@
+"""Codes on another grid: thin vessels must survive, and nothing may be made up."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacaf.coverage import UNKNOWN
+from lacaf.records import Refusal
+from lacaf.volume import Grid, Volume, low_passed, resample
+
+#: At least this share of the labelled voxels must lie inside the image.
+INSIDE_SHARE = 0.98
+#: A voxel is vessel from a share of this much on, whatever it takes to keep the volume.
+SHARE_RANGE = (0.3, 0.5)
+
+
+def check_overlap(codes: Volume, image: Grid) -> None:
+    """Refuse labels that do not lie in the image: they belong to another scan or place."""
+    index = image.to_index(codes.grid.to_mm(np.argwhere(_vessel(codes.array))))
+    inside = ((index > -0.5) & (index < np.array(image.shape) - 0.5)).all(axis=1).mean()
+    if inside < INSIDE_SHARE:
+        raise Refusal(
+            f"only {inside:.0%} of the labelled voxels lie inside the image",
+            expectation="labels in the place of their image",
+            remedy="check that labels and image are of one scan and kept their geometry",
+            file="the label file",
+        )
+
+
+def on_image(codes: Volume, grid: Grid) -> NDArray[np.uint8]:
+    """Codes on the CT's grid; where the label file does not reach, nothing is known (255).
+
+    A grid that only orders the same voxels otherwise is copied voxel by voxel; on any other, a
+    voxel that is at least half vessel becomes the vessel with the largest share.
+    """
+    if _same_voxels(codes.grid, grid):
+        return resample(codes, grid, "nearest", fill=UNKNOWN).array
+    return _by_share(codes, grid, keep_volume=False)[0]
+
+
+def on_working(codes: Volume, grid: Grid) -> tuple[NDArray[np.uint8], float]:
+    """Codes on the working grid, and the share from which a voxel counts as vessel.
+
+    Vessels thinner than a voxel fill no voxel to the half, so a threshold of 0.5 would cut them
+    off. The share is lowered until the vessels keep their volume (not below SHARE_RANGE).
+    """
+    return _by_share(codes, grid, keep_volume=True)
+
+
+def _by_share(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[np.uint8], float]:
+    part = _around(codes, _vessel(codes.array), grid)
+    best = np.zeros(grid.shape, np.float32)
+    total = np.zeros(grid.shape, np.float32)
+    out = np.zeros(grid.shape, np.uint8)
+    for value in np.unique(part.array[_vessel(part.array)]):
+        mask = Volume((part.array == value).astype(np.float32), part.grid)
+        share = resample(low_passed(mask, grid), grid).array
+        total += share
+        out[share > best] = value
+        np.maximum(best, share, out=best)
+    least = SHARE_RANGE[1]
+    if keep_volume:
+        voxels = _vessel(part.array).sum() * part.grid.voxel_ml / grid.voxel_ml
+        least = _share_that_keeps(total, voxels)
+    vessel = total >= least
+    out[~vessel] = 0
+    out[_silent(codes, grid, total) & ~vessel] = UNKNOWN
+    return out, least
+
+
+def _silent(codes: Volume, grid: Grid, vessel: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where more is unknown than background; nothing is known where the labels do not reach."""
+    silent = codes.array == UNKNOWN
+    if not silent.any():
+        inside = Volume(silent.astype(np.uint8), codes.grid)
+        return resample(inside, grid, "nearest", fill=1).array > 0
+    share = resample(Volume(silent.astype(np.float32), codes.grid), grid, fill=1.0).array
+    return 2 * share + vessel > 1
+
+
+def _share_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
+    """The threshold above which about so many voxels lie, within SHARE_RANGE."""
+    low, high = SHARE_RANGE
+    candidates = np.sort(total[total >= low])[::-1]
+    if not candidates.size:
+        return low
+    wanted = candidates[min(int(voxels), candidates.size - 1)]
+    return float(np.clip(wanted, low, high))
+
+
+def _around(codes: Volume, mask: NDArray[np.bool_], grid: Grid) -> Volume:
+    """The part of the labels around the vessels, with room for the low-pass."""
+    spacing = np.array(codes.grid.spacing_mm)
+    room = np.ceil(2 * max(grid.spacing_mm) / spacing).astype(int) + 1
+    ends = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        ends.append((max(used[0] - room[axis], 0), used[-1] + room[axis] + 1))
+    affine = codes.grid.affine.copy()
+    affine[:3, 3] = codes.grid.to_mm(np.array([low for low, _ in ends]))
+    array = codes.array[tuple(slice(*end) for end in ends)]
+    return Volume(array, Grid(array.shape, affine))
+
+
+def _vessel(codes: NDArray) -> NDArray[np.bool_]:
+    return (codes > 0) & (codes != UNKNOWN)
+
+
+def _same_voxels(one: Grid, other: Grid) -> bool:
+    """Whether the grids hold the same voxel centres, in whatever order of axes."""
+    steps = np.linalg.inv(one.affine[:3, :3]) @ other.affine[:3, :3]
+    index = one.to_index(other.corners_mm())
+    return bool(
+        np.abs(steps - np.rint(steps)).max() < 1e-3
+        and np.allclose(np.abs(steps).sum(axis=0), 1, atol=1e-3)
+        and np.abs(index - np.rint(index)).max() < 0.05
+    )

@@ -1,0 +1,104 @@
+"""Left and right: which lung was labelled, and does the case table say the same?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacaf.coverage import CLASSES, SIDES, UNKNOWN
+from lacaf.harmonize.meaning import ARTERY, VEIN
+from lacaf.records import Refusal
+
+#: Vessels of less than this share of the other lung's are strays: the lung is not labelled.
+STRAY_SHARE = 0.1
+#: From this share on both lungs are labelled; between the two, only the table can tell.
+BOTH_SHARE = 0.3
+#: Vessels drawn with a side may lie so much in the other lung (a rough mask near the hilum).
+WRONG_LUNG_SHARE = 0.1
+
+Ml = dict[str, float]
+
+
+def with_sides(codes: NDArray[np.uint8], side: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Canonical labels: vessels without a side get that of the nearest lung.
+
+    ``side`` is 1 left or 2 right at each voxel. The rule is the same in full and half-labelled
+    cases: a central vessel beyond the middle belongs to the other side there, too.
+    """
+    out = codes.copy()
+    for code, left in ((ARTERY, 1), (VEIN, 2)):
+        out[codes == code] = left
+        out[(codes == code) & (side == 2)] = left + 2
+    return out
+
+
+def vessels_in_lungs(labels: NDArray[np.uint8], lungs: NDArray, voxel_ml: float) -> Ml:
+    """ml of labelled vessels inside each lung."""
+    vessel = (labels > 0) & (labels != UNKNOWN)
+    return {
+        name: float((vessel & (lungs == value)).sum() * voxel_ml)
+        for value, name in enumerate(SIDES, start=1)
+    }
+
+
+def check_lung_of_side(labels: NDArray[np.uint8], lungs: NDArray, voxel_ml: float) -> None:
+    """Refuse classes with a side that lie in the other lung: mirrored or swapped labels."""
+    for side in (1, 2):
+        vessel = (labels == 2 * side - 1) | (labels == 2 * side)
+        here = float((vessel & (lungs == side)).sum() * voxel_ml)
+        there = float((vessel & (lungs == 3 - side)).sum() * voxel_ml)
+        if there > WRONG_LUNG_SHARE * (here + there):
+            name, other = SIDES[side - 1], SIDES[2 - side]
+            raise Refusal(
+                f"of the {name} vessels {there:.1f} ml lie in the {other} lung and "
+                f"{here:.1f} ml in the {name}",
+                expectation=f"{name} vessels in the patient's {name} lung",
+                remedy="check for a mirrored label file or a coding with sides swapped",
+                file="the label file",
+            )
+
+
+def labelled_sides(declared: str, ml: Ml, min_vessel_ml: float) -> tuple[tuple[str, ...], str]:
+    """The sides that an expert labelled, and what was found: left, right, both.
+
+    Args:
+        declared: left, right, both or auto, from the case table.
+        ml: labelled vessels inside each lung.
+        min_vessel_ml: less in a lung is no labelled lung.
+
+    Raises:
+        Refusal: no lung has enough, the table says otherwise, or ``auto`` cannot tell.
+    """
+    more = max(ml.values())
+    found = [s for s in SIDES if ml[s] >= max(min_vessel_ml, STRAY_SHARE * more)]
+    told = f"{ml['left']:.2f} ml of vessels in the left lung, {ml['right']:.2f} ml in the right"
+    if not found or more < min_vessel_ml:
+        raise _refusal(told, f"at least {min_vessel_ml} ml in a labelled lung", "")
+    name = "both" if len(found) == 2 else found[0]
+    if declared == "auto":
+        if name == "both" and min(ml.values()) < BOTH_SHARE * more:
+            raise _refusal(
+                told, "one lung labelled or both", "; say in the table which: left, right, both"
+            )
+        return tuple(found), name
+    if declared != name:
+        expected = "both lungs labelled" if declared == "both" else f"only the {declared} labelled"
+        raise _refusal(told, f"{expected}, as the case table says", "")
+    return tuple(found), name
+
+
+def _refusal(finding: str, expectation: str, more: str) -> Refusal:
+    return Refusal(
+        finding,
+        expectation=expectation,
+        remedy="check labelled_side in the case table, and for mirrored or shifted labels" + more,
+        file="the label file",
+    )
+
+
+def class_ml(labels: NDArray[np.uint8], voxel_ml: float) -> dict[str, Any]:
+    """Volume of each class, ml."""
+    count = np.bincount(labels.ravel(), minlength=256)
+    return {name: round(float(count[v] * voxel_ml), 3) for v, name in enumerate(CLASSES, start=1)}

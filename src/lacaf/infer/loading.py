@@ -1,0 +1,66 @@
+"""A network from its folder alone: no parameters, no encoder, no network connection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lacaf.coverage import CLASSES
+from lacaf.model import build
+from lacaf.model.device import choose
+from lacaf.model.inputs import CHANNELS
+
+
+class ModelError(RuntimeError):
+    """The model's folder is not usable; the message says what was found."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network and what it must be fed.
+
+    Attributes:
+        network: channels ``(B, C, Z, Y, X)`` to logits ``(B, 4, Z, Y, X)``, on ``device``.
+        about: content of ``model.json``.
+        device: where the network lies.
+    """
+
+    network: nn.Module
+    about: Mapping[str, Any]
+    device: torch.device
+
+
+def load(folder: Path, device: str | None = None) -> Model:
+    """Rebuild a network from ``model.json`` and ``model.pt``.
+
+    Raises:
+        ModelError: a file is missing or damaged, the two do not belong together, or the model
+            was made for other classes or channels than this version knows.
+    """
+    try:
+        about = json.loads((folder / "model.json").read_text())
+        content = (folder / "model.pt").read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: no usable model: {error}") from None
+    if hashlib.sha256(content).hexdigest() != about.get("weights_sha256"):
+        raise ModelError(f"{folder}: model.pt is not the file that model.json describes")
+    for key, known in (("classes", CLASSES), ("channels", CHANNELS)):
+        if tuple(about[key]) != known:
+            raise ModelError(
+                f"{folder}: made for {key} {about[key]}; this version has {list(known)}"
+            )
+    where = choose(device)
+    embedding = about["embedding"]
+    vectors = None if embedding is None else torch.tensor(embedding["vectors"])
+    network = build(about["network"], about["width"], vectors)
+    weights = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
+    network.load_state_dict(weights)
+    network = network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return Model(network.eval(), about, where)

@@ -1,0 +1,1 @@
+"""The synthetic cohort: anatomy with known truth, handed over as a hospital would."""

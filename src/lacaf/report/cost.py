@@ -1,0 +1,54 @@
+"""What the run cost: time and memory by stage, from Snakemake's benchmark files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lacaf.report.findings import read_table
+
+STAGES = (
+    "phantom",
+    "convert",
+    "crop",
+    "harmonize",
+    "embed",
+    "train",
+    "infer",
+    "evaluate",
+)
+
+
+def by_stage(benchmarks: Path) -> list[dict[str, Any]]:
+    """One row a stage that has run: jobs, seconds in all and at most, peak memory in GB.
+
+    Args:
+        benchmarks: folder with one folder a stage and ``.tsv`` files below.
+    """
+    rows = []
+    for stage in STAGES:
+        jobs = [
+            line
+            for path in sorted((benchmarks / stage).rglob("*.tsv"))
+            for line in read_table(path, "\t")
+        ]
+        seconds = [v for v in (_float(job.get("s")) for job in jobs) if v is not None]
+        memory = [v for v in (_float(job.get("max_rss")) for job in jobs) if v is not None]
+        if seconds:
+            rows.append(
+                {
+                    "stage": stage,
+                    "jobs": len(seconds),
+                    "total_s": sum(seconds),
+                    "longest_s": max(seconds),
+                    "peak_gb": max(memory) / 1024 if memory else None,
+                }
+            )
+    return rows
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None

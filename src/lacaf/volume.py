@@ -1,0 +1,237 @@
+"""Volumes and their grids: a voxel array never travels without its place in the patient.
+
+One convention holds inside the whole package, ITK's: world coordinates are LPS millimetres
+(x grows towards the patient's Left, y towards the back (Posterior), z towards the head
+(Superior)); arrays are indexed ``[z, y, x]``. NIfTI's RAS lives only in :func:`read` and
+:func:`write`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+#: Two grids are the same when their corners lie closer together than this share of a voxel.
+SAME_GRID_TOLERANCE_VOX = 0.01
+
+#: Full width at half maximum of a Gaussian of standard deviation 1.
+FWHM_PER_SIGMA = 2.3548
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of an array lie in the patient.
+
+    Attributes:
+        shape: number of voxels ``(Z, Y, X)``.
+        affine: 4x4 matrix, voxel index ``(x, y, z)`` (last array axis first) to LPS mm.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    @classmethod
+    def upright(
+        cls,
+        shape: tuple[int, int, int],
+        spacing_mm: float | tuple[float, float, float],
+        origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Grid:
+        """A grid along the patient's axes; spacing and origin in the order x, y, z."""
+        affine = np.eye(4)
+        affine[:3, :3] = np.diag(np.broadcast_to(np.asarray(spacing_mm, float), 3))
+        affine[:3, 3] = origin_mm
+        return cls(shape, affine)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along array axes ``(z, y, x)``, mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in millilitres."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    def to_mm(self, index_zyx: NDArray) -> NDArray[np.float64]:
+        """LPS positions ``(..., 3)`` of voxel indices ``(..., 3)`` in array order."""
+        return np.asarray(index_zyx)[..., ::-1] @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def to_index(self, points_mm: NDArray) -> NDArray[np.float64]:
+        """Fractional voxel indices ``(..., 3)``, array order, of LPS positions ``(..., 3)``."""
+        inverse = np.linalg.inv(self.affine)
+        return (np.asarray(points_mm) @ inverse[:3, :3].T + inverse[:3, 3])[..., ::-1]
+
+    def corners_mm(self) -> NDArray[np.float64]:
+        """LPS positions ``(8, 3)`` of the centres of the corner voxels."""
+        ends = [(0, n - 1) for n in self.shape]
+        return self.to_mm(np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T)
+
+    def same_as(self, other: Grid) -> bool:
+        """Whether both grids put every voxel in the same place (within a named tolerance)."""
+        if self.shape != other.shape:
+            return False
+        distance = np.abs(self.corners_mm() - other.corners_mm()).max()
+        return bool(distance <= SAME_GRID_TOLERANCE_VOX * min(self.spacing_mm))
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An array ``(Z, Y, X)`` and the grid it lives on."""
+
+    array: NDArray
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.grid.shape:
+            raise ValueError(f"array {self.array.shape} does not fit its grid {self.grid.shape}")
+
+
+def read(path: Path) -> Volume:
+    """Read a NIfTI file. Integer files keep their type; others come as float32.
+
+    Raises:
+        ValueError: the file is not a 3-D volume or its matrix is singular.
+    """
+    import nibabel as nib
+
+    image = nib.load(path)
+    if len(image.shape) != 3:
+        raise ValueError(f"{path} has shape {image.shape}, expected three axes")
+    plain = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
+    exact = plain and np.issubdtype(image.get_data_dtype(), np.integer)
+    data = np.asanyarray(image.dataobj) if exact else image.get_fdata(dtype=np.float32)
+    affine = RAS_TO_LPS @ image.affine
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise ValueError(f"{path} has a singular orientation matrix")
+    array = np.ascontiguousarray(data.T)
+    return Volume(array, Grid(array.shape, affine))
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid of a NIfTI file, without its voxels."""
+    import nibabel as nib
+
+    image = nib.load(path)
+    return Grid(tuple(image.shape[::-1]), RAS_TO_LPS @ image.affine)
+
+
+def write(volume: Volume, path: Path) -> None:
+    """Write a NIfTI file; the same volume gives the same bytes."""
+    import nibabel as nib
+
+    array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
+    image = nib.Nifti1Image(array.T, RAS_TO_LPS @ volume.grid.affine)
+    image.set_qform(image.affine, code=1)
+    image.set_sform(image.affine, code=1)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+
+
+def upright_grid_around(points_mm: NDArray, spacing_mm: float, margin_mm: float = 0.0) -> Grid:
+    """The smallest upright isotropic grid that holds the points ``(N, 3)`` with a margin."""
+    low = points_mm.min(axis=0) - margin_mm
+    extent = points_mm.max(axis=0) + margin_mm - low
+    x, y, z = (int(n) + 1 for n in np.ceil(extent / spacing_mm - 1e-6))
+    return Grid.upright((z, y, x), spacing_mm, tuple(low))
+
+
+def low_passed(volume: Volume, grid: Grid) -> Volume:
+    """A volume, float32, without the detail that a coarser grid cannot hold.
+
+    Along each axis on which ``grid`` is coarser, a Gaussian widens a voxel's own width to the
+    target's (FWHM² = target² - source²), so that sampling does not alias. Positions stay.
+    """
+    from scipy import ndimage
+
+    array = volume.array.astype(np.float32)
+    source_to_target = np.linalg.inv(grid.affine[:3, :3]) @ volume.grid.affine[:3, :3]
+    ratios = 1 / np.abs(source_to_target).max(axis=0)[::-1]
+    for axis, ratio in enumerate(ratios):
+        if ratio > 1.01:
+            sigma = np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA
+            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=3.0, mode="nearest")
+    return Volume(array, volume.grid)
+
+
+def resample(
+    volume: Volume,
+    grid: Grid,
+    interpolation: Literal["linear", "nearest"] = "linear",
+    fill: float = 0.0,
+) -> Volume:
+    """Sample a volume on another grid; ``fill`` stands outside the volume.
+
+    Linear interpolation gives float32, nearest keeps the type. Grids that differ by flips,
+    swapped axes, spacing and offset only go through a separable path, several times as fast.
+    A target much coarser than the source should be preceded by a low-pass filter.
+    """
+    if volume.grid.same_as(grid):
+        return (
+            volume
+            if interpolation == "nearest"
+            else Volume(volume.array.astype(np.float32, copy=False), grid)
+        )
+    matrix = np.linalg.inv(volume.grid.affine) @ grid.affine  # target (x,y,z) -> source (x,y,z)
+    matrix = matrix[[2, 1, 0, 3]][:, [2, 1, 0, 3]]  # both in array order
+    dominant = np.abs(matrix[:3, :3]).argmax(axis=1)  # target axis that drives each source axis
+    off_axis = np.abs(matrix[:3, :3]).copy()
+    off_axis[np.arange(3), dominant] = 0
+    reach = (off_axis * (np.array(grid.shape) - 1)).sum(axis=1)
+    if len(set(dominant)) == 3 and (reach < SAME_GRID_TOLERANCE_VOX).all():
+        return Volume(_separable(volume.array, matrix, dominant, grid, interpolation, fill), grid)
+    from scipy import ndimage
+
+    source = volume.array if interpolation == "nearest" else volume.array.astype(np.float32)
+    array = ndimage.affine_transform(
+        source,
+        matrix[:3, :3],
+        matrix[:3, 3],
+        output_shape=grid.shape,
+        order=1 if interpolation == "linear" else 0,
+        mode="constant",
+        cval=fill,
+    )
+    return Volume(array, grid)
+
+
+def _separable(
+    array: NDArray,
+    matrix: NDArray,
+    dominant: NDArray,
+    grid: Grid,
+    interpolation: str,
+    fill: float,
+) -> NDArray:
+    """Interpolate one axis after another; axes of ``array`` follow those of the source."""
+    outside = []
+    for axis in range(3):
+        target = int(dominant[axis])
+        position = matrix[axis, target] * np.arange(grid.shape[target]) + matrix[axis, 3]
+        last = array.shape[axis] - 1
+        outside.append((position < -0.5) | (position > last + 0.5))
+        position = np.clip(position, 0, last)
+        if interpolation == "nearest":
+            array = array.take(np.floor(position + 0.5).astype(int).clip(0, last), axis=axis)
+            continue
+        low = np.floor(position).astype(int)
+        weight = (
+            (position - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        )
+        high = np.minimum(low + 1, last)
+        lower = array.take(low, axis=axis).astype(np.float32, copy=False)
+        upper = array.take(high, axis=axis).astype(np.float32, copy=False)
+        array = lower + (upper - lower) * weight
+    array = np.ascontiguousarray(array.transpose(np.argsort(dominant)))
+    for axis in range(3):
+        select: list = [slice(None)] * 3
+        select[int(dominant[axis])] = outside[axis]
+        array[tuple(select)] = fill
+    return array

@@ -1,0 +1,180 @@
+"""From cases to runs: who counts, who does not, and how many of each."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lacaf import params
+from lacaf.coverage import CLASSES
+from lacaf.evaluate import compare, summarize, table
+from lacaf.evaluate.case import CLASS_METRICS
+from lacaf.evaluate.comparison import holm
+from lacaf.evaluate.summary import COLUMNS, statistics
+
+SETTINGS = params.Evaluate(nsd_tolerance_mm=1.0, bootstrap=200)
+RUNS = {
+    "lacaf-s0": {"experiment": "lacaf", "seed": 0, "mlflow_run": None},
+    "lacaf-s1": {"experiment": "lacaf", "seed": 1, "mlflow_run": None},
+    "unet-s0": {"experiment": "unet", "seed": 0, "mlflow_run": None},
+}
+IDENTITY = ("reference_artery_mm", "found_share", "accuracy", "side_accuracy", "always_artery")
+
+
+def record(run, case, patient, dsc, unknown=(), status="ok"):
+    """A case's scores.json with the keys that name its run; every score is ``dsc``."""
+    keys = {"case": case, "patient": patient, "split": "test", "run": run, "stage": "evaluate"}
+    keys |= {k: RUNS[run][k] for k in ("experiment", "seed")} | {"status": status}
+    if status == "refused":
+        return keys | {"refusal": {"stage": "convert"}}
+    classes = {}
+    for name in CLASSES:
+        value = None if name in unknown else dsc
+        classes[name] = {"state": "unknown" if name in unknown else "labelled"}
+        classes[name] |= dict.fromkeys(CLASS_METRICS, value)
+        classes[name]["missed"] = None if name in unknown else dsc == 0
+    scored = len(CLASSES) - len(unknown)
+    mean = dict.fromkeys(("dsc", "nsd", "hd95_mm", "cldice"), dsc)
+    mean |= {"classes_scored": scored, "classes_unknown": len(unknown)}
+    identity = {side: dict.fromkeys(IDENTITY, dsc) for side in ("left", "right", "both")}
+    parts = {"classes": classes, "mean": mean, "identity": identity}
+    return keys | {"against": {"labelled": parts, "truth": parts}}
+
+
+def records(run, scores):
+    return [record(run, f"c{i}", f"p{i}", score) for i, score in enumerate(scores)]
+
+
+def test_the_long_table_has_one_row_a_number():
+    rows, _, _ = summarize([record("lacaf-s0", "c0", "p0", 0.5)], RUNS, SETTINGS)
+    assert tuple(rows.columns) == COLUMNS
+    keys = ["run", "case", "against", "subject", "metric"]
+    assert not rows.duplicated(keys).any()
+    row = rows.set_index(keys).loc[("lacaf-s0", "c0", "truth", "left_vein", "hd95_mm")]
+    assert (row["unit"], row["value"], row["state"]) == ("mm", 0.5, "scored")
+    assert set(rows["subject"]) == {*CLASSES, "mean", "left", "right", "both"}
+
+
+def test_what_is_unknown_is_empty_in_the_table_and_counted_in_the_summary():
+    scores = [
+        record("lacaf-s0", "c0", "p0", 0.4, unknown=("right_artery", "right_vein")),
+        record("lacaf-s0", "c1", "p1", 0.8),
+    ]
+    rows, summary, _ = summarize(scores, RUNS, SETTINGS)
+    lines = rows.to_csv(index=False).splitlines()
+    assert "lacaf-s0,lacaf,0,c0,p0,test,labelled,right_vein,dsc,1,,unknown" in lines
+    subjects = summary["lacaf-s0"]["against"]["labelled"]
+    assert subjects["right_vein"]["dsc"]["mean"] == 0.8
+    assert subjects["right_vein"]["dsc"]["cases"] == 1
+    assert subjects["right_vein"]["dsc"]["unknown"] == 1
+    assert subjects["left_vein"]["dsc"]["mean"] == pytest.approx(0.6)
+    json.dumps(summary, allow_nan=False)
+
+
+def test_a_missed_class_is_zero_and_says_so():
+    rows, summary, _ = summarize([record("lacaf-s0", "c0", "p0", 0.0)], RUNS, SETTINGS)
+    own = rows[(rows["subject"] == "left_vein") & (rows["metric"] == "dsc")]
+    assert set(own["state"]) == {"missed"}
+    assert set(own["value"]) == {0.0}
+    assert summary["lacaf-s0"]["against"]["labelled"]["left_vein"]["dsc"]["mean"] == 0
+
+
+def test_a_refused_case_is_named_not_scored():
+    scores = [
+        record("lacaf-s0", "c0", "p0", 0.4),
+        record("lacaf-s0", "c1", "p1", None, status="refused"),
+    ]
+    rows, summary, _ = summarize(scores, RUNS, SETTINGS)
+    assert summary["lacaf-s0"]["refused"] == ["c1"]
+    assert set(rows["case"]) == {"c0"}
+    assert summary["lacaf-s0"]["against"]["labelled"]["mean"]["dsc"]["cases"] == 1
+
+
+def test_a_patient_counts_once_however_many_cases_he_has():
+    found = statistics([0.0, 0.0, 0.0, 1.0, None], ["a", "a", "a", "b", "b"], 500)
+    assert found["mean"] == found["median"] == 0.5
+    assert (found["patients"], found["cases"], found["unknown"]) == (2, 4, 1)
+    assert (found["low"], found["high"]) == (0.0, 1.0)
+
+
+def test_the_interval_covers_the_mean_and_is_the_same_each_time():
+    values = np.random.default_rng(0).normal(0.8, 0.1, 40).tolist()
+    patients = [str(i) for i in range(40)]
+    found = statistics(values, patients, 2000)
+    assert found == statistics(values, patients, 2000)
+    error = 1.96 * np.std(values) / np.sqrt(40)
+    assert found["high"] - found["low"] == pytest.approx(2 * error, rel=0.1)
+    assert found["low"] < np.mean(values) < found["high"]
+
+
+def test_one_patient_has_no_interval_and_none_has_no_mean():
+    assert statistics([0.7], ["a"], 100)["low"] is None
+    nothing = statistics([None, float("nan")], ["a", "b"], 100)
+    assert nothing["mean"] is None
+    assert nothing["unknown"] == 2
+
+
+def test_metrics_are_small_and_the_same_numbers():
+    _, summary, metrics = summarize(records("unet-s0", [0.2, 0.4]), RUNS, SETTINGS)
+    assert metrics["unet-s0"]["truth"]["dsc"] == pytest.approx(0.3)
+    assert metrics["unet-s0"]["truth"]["identity_accuracy"] == pytest.approx(0.3)
+    assert metrics["lacaf-s0"] == {}
+    assert "unet-s0, truth" in table(summary)
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_nothing_at_all_can_be_summarized():
+    rows, summary, metrics = summarize([], RUNS, SETTINGS)
+    assert len(rows) == 0
+    assert set(metrics) == set(RUNS)
+    assert table(summary) == "No case was scored."
+
+
+@pytest.fixture
+def scores_csv(tmp_path):
+    def write(scores):
+        rows, _, _ = summarize(scores, RUNS, SETTINGS)
+        rows.to_csv(tmp_path / "scores.csv", index=False)
+        return tmp_path / "scores.csv"
+
+    return write
+
+
+def test_experiments_are_compared_patient_by_patient(scores_csv):
+    base = np.linspace(0.3, 0.9, 8)
+    path = scores_csv(
+        records("lacaf-s0", base + 0.05)
+        + records("lacaf-s1", base + 0.15)
+        + records("unet-s0", base)
+    )
+    text = compare(path)
+    assert "0.700 (seeds 0.650 to 0.750)" in text
+    line = next(x for x in text.splitlines() if "unet − lacaf" in x and "DSC" in x)
+    cells = [c.strip() for c in line.strip("|").split("|")]
+    # All 8 patients go the same way: p = 2/2^8, times 5 tests of the table.
+    assert cells == ["unet − lacaf", "DSC", "8", "-0.100", "-0.100", "-1.000", f"{5 * 2 / 256:.3g}"]
+
+
+def test_too_few_patients_are_not_tested(scores_csv):
+    text = compare(scores_csv(records("lacaf-s0", [0.5, 0.6]) + records("unet-s0", [0.4, 0.5])))
+    assert "n < 5" in text
+
+
+def test_runs_of_one_experiment_are_compared_as_runs(scores_csv):
+    path = scores_csv(
+        records("lacaf-s0", [0.5] * 6)
+        + records("lacaf-s1", [0.5] * 6)
+        + records("unet-s0", [0.1] * 6)
+    )
+    text = compare(path, ["lacaf-s0", "lacaf-s1"])
+    assert "lacaf-s1 − lacaf-s0" in text
+    assert "unet" not in text
+    assert " 1 |" in text  # no difference at all: p = 1
+    with pytest.raises(ValueError, match=r"no run or experiment vnet; known: .*lacaf-s0"):
+        compare(path, ["vnet"])
+
+
+def test_holm_corrects_step_by_step():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -1,0 +1,116 @@
+"""NSD and HD95 equal the field's tools, or brute force, where those are right."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from lacaf.evaluate import distance, surface
+from lacaf.evaluate.masks import Masks
+
+SPACINGS = [(1.0, 1.0, 1.0), (1.25, 0.7, 0.9), (3.0, 0.5, 0.5)]
+
+
+def blobs(seed, shape=(14, 17, 19), spacing=(1.0, 1.0, 1.0), share=0.6):
+    """Two random smooth masks that touch the border of the image."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(rng.normal(size=shape), 1.5) for _ in range(2)]
+    pair = [np.pad(f > np.quantile(f, share), 1) for f in fields]
+    return Masks(*pair, spacing, (-1, -1, -1))
+
+
+def tensors(masks):
+    import torch
+
+    inner = (slice(1, -1),) * 3
+    return [
+        torch.from_numpy(m[inner].copy())[None, None] for m in (masks.prediction, masks.reference)
+    ]
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("seed", range(3))
+def test_dice_nsd_and_hd95_equal_monai(spacing, seed):
+    metrics = pytest.importorskip("monai.metrics")
+    from lacaf.evaluate.overlap import overlap
+
+    masks = blobs(seed, spacing=spacing)
+    pair = tensors(masks)
+    options = {"include_background": True, "spacing": list(spacing)}
+    dice = metrics.compute_dice(*pair, include_background=True)
+    assert overlap(masks, 1.0)["dsc"] == pytest.approx(float(dice), abs=1e-6)
+    hd95 = metrics.compute_hausdorff_distance(*pair, percentile=95, **options)
+    assert surface.hd95_mm(masks) == pytest.approx(float(hd95), abs=1e-6)
+    for tolerance in (0.5, 1.0, 2.5):
+        nsd = metrics.compute_surface_dice(*pair, [tolerance], use_subvoxels=True, **options)
+        assert surface.nsd(masks, tolerance) == pytest.approx(float(nsd), abs=1e-6)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_the_area_of_each_pattern_equals_the_published_table(spacing):
+    utils = pytest.importorskip("monai.metrics.utils")
+    table, weights = utils.get_code_to_measure_table(spacing)
+    weights = weights.numpy().reshape(8).astype(int)
+    ours = surface._triangle_areas(spacing)
+    for pattern in range(256):
+        theirs = table[int(sum(weights[bit] for bit in range(8) if pattern >> bit & 1))]
+        assert ours[pattern] == pytest.approx(float(theirs), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hd95_equals_brute_force(seed):
+    spacing = (2.0, 0.6, 0.8)
+    masks = blobs(seed, shape=(7, 8, 9), spacing=spacing, share=0.7)
+    edges = []
+    for mask in (masks.prediction, masks.reference):
+        edges.append(
+            np.array(
+                [
+                    v
+                    for v in np.argwhere(mask)
+                    if any(
+                        not mask[tuple(v + step * np.eye(3, dtype=int)[axis])]
+                        for axis, step in product(range(3), (-1, 1))
+                    )
+                ]
+            )
+        )
+    gaps = np.linalg.norm((edges[0][:, None] - edges[1][None]) * spacing, axis=2)
+    expected = max(np.percentile(gaps.min(axis=1), 95), np.percentile(gaps.min(axis=0), 95))
+    assert surface.hd95_mm(masks) == pytest.approx(expected, abs=1e-6)
+
+
+def test_both_ways_to_the_nearest_voxel_agree_with_brute_force():
+    rng = np.random.default_rng(0)
+    points, targets = (rng.integers(0, 12, (40, 3)) for _ in range(2))
+    spacing = (2.5, 0.5, 0.75)
+    expected = np.linalg.norm((points[:, None] - targets[None]) * spacing, axis=2).min(axis=1)
+    tree = distance._by_tree(points, targets, spacing, np.inf)
+    transform = distance._by_transform(points, targets, (12, 12, 12), spacing)
+    np.testing.assert_allclose(tree, expected, rtol=1e-6)
+    np.testing.assert_allclose(transform, expected, rtol=1e-6)
+
+
+def test_dense_and_sparse_masks_take_different_ways_to_the_same_score(monkeypatch):
+    masks = blobs(5, spacing=(1.25, 0.7, 0.9))
+    results = []
+    for cost in (0, 10**9):
+        monkeypatch.setattr(distance, "TREE_POINT_COST_VOX", cost)
+        results.append((surface.nsd(masks, 1.0), surface.hd95_mm(masks)))
+    assert results[0] == pytest.approx(results[1], abs=1e-6)
+
+
+def test_a_distance_equal_to_the_tolerance_is_within_it():
+    reference = np.zeros((30, 30, 30), bool)
+    reference[10:20, 10:20, 10:20] = True
+    masks = Masks(np.roll(reference, 3, axis=2), reference, (0.7, 0.7, 0.7), (0, 0, 0))
+    assert surface.nsd(masks, 3 * 0.7) == 1
+    assert surface.nsd(masks, 3 * 0.7 - 0.01) < 1
+
+
+def test_what_lies_outside_the_image_is_background():
+    whole = np.pad(np.ones((6, 6, 6), bool), 1)
+    masks = Masks(whole, whole, (1.0, 1.0, 1.0), (-1, -1, -1))
+    assert surface.surface(masks, 1.0, 99.0) == {"nsd": 1.0, "hd95_mm": 0.0}

@@ -1,0 +1,123 @@
+"""The partial-label loss: what is unknown neither rewards nor punishes."""
+
+import pytest
+import torch
+
+from lacaf.model.loss import partial_label_loss
+
+SHAPE = (2, 4, 9, 8, 10)
+
+
+def random_case(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(SHAPE, generator=generator)
+    targets = torch.rand(SHAPE, generator=generator) > 0.8
+    return logits, targets
+
+
+def perfect(targets):
+    return torch.where(targets, 25.0, -25.0)
+
+
+def test_it_equals_the_loss_on_the_valid_region_alone():
+    logits, targets = random_case()
+    valid = torch.zeros(SHAPE, dtype=torch.bool)
+    valid[:, :, 2:7, 1:5, 3:9] = True
+    cut = (slice(None), slice(None), slice(2, 7), slice(1, 5), slice(3, 9))
+    alone = partial_label_loss(logits[cut], targets[cut], torch.ones_like(targets[cut]))
+    assert partial_label_loss(logits, targets & valid, valid).item() == pytest.approx(alone.item())
+
+
+def test_a_class_may_be_valid_where_another_is_not():
+    logits, targets = random_case()
+    valid = torch.zeros(SHAPE, dtype=torch.bool)
+    valid[:, 0, :5], valid[:, 1, 5:], valid[:, 2], valid[:, 3, :, 4:] = True, True, True, True
+    regions = [(0, slice(0, 5)), (1, slice(5, 9)), (2, slice(None))]
+    each = [
+        partial_label_loss(
+            logits[:, k : k + 1, z], targets[:, k : k + 1, z], torch.ones_like(targets[:, :1, z])
+        )
+        for k, z in regions
+    ]
+    last = logits[:, 3:, :, 4:], targets[:, 3:, :, 4:]
+    each.append(partial_label_loss(*last, torch.ones_like(last[1])))
+    together = partial_label_loss(logits, targets, valid)
+    assert together.item() == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
+
+
+def test_a_perfect_prediction_costs_nothing():
+    _, targets = random_case()
+    loss = partial_label_loss(perfect(targets), targets, torch.ones_like(targets))
+    assert loss.item() < 1e-3
+
+
+def test_a_perfect_prediction_of_a_vessel_absent_from_most_slices_costs_nothing():
+    targets = torch.zeros(SHAPE, dtype=torch.bool)
+    targets[:, :, 4, 2:4, 2:4] = True
+    assert partial_label_loss(perfect(targets), targets, torch.ones_like(targets)).item() < 1e-3
+
+
+def test_a_worse_prediction_costs_more():
+    _, targets = random_case()
+    everywhere = torch.ones_like(targets)
+    losses = [
+        partial_label_loss(scale * perfect(targets) / 25, targets, everywhere).item()
+        for scale in (4, 1, -1, -4)
+    ]
+    assert losses == sorted(losses)
+
+
+def test_gradients_are_exactly_zero_where_nothing_is_known_and_only_there():
+    logits, targets = random_case()
+    valid = torch.rand(SHAPE, generator=torch.Generator().manual_seed(3)) > 0.5
+    logits.requires_grad_(True)
+    partial_label_loss(logits, targets, valid).backward()
+    assert (logits.grad[~valid] == 0).all()
+    assert (logits.grad[valid] != 0).all()
+
+
+def test_what_stands_in_the_targets_of_unknown_voxels_does_not_matter():
+    logits, targets = random_case()
+    valid = torch.rand(SHAPE, generator=torch.Generator().manual_seed(4)) > 0.5
+    marked = torch.where(valid, targets.float(), 255.0)
+    with_markers = partial_label_loss(logits, marked, valid)
+    assert with_markers.item() == partial_label_loss(logits, targets & valid, valid).item()
+
+
+def test_infinite_logits_at_unknown_voxels_do_no_harm():
+    logits, targets = random_case()
+    valid = torch.ones_like(targets)
+    valid[0, 0, 0] = False
+    logits[0, 0, 0] = float("inf")
+    logits.requires_grad_(True)
+    loss = partial_label_loss(logits, targets, valid)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_a_class_of_which_nothing_is_known_contributes_nothing():
+    logits, targets = random_case()
+    valid = torch.ones_like(targets)
+    valid[:, 2] = False
+    others = [0, 1, 3]
+    known = partial_label_loss(logits[:, others], targets[:, others], valid[:, others])
+    assert partial_label_loss(logits, targets, valid).item() == pytest.approx(known.item())
+
+
+def test_where_nothing_at_all_is_known_the_loss_is_zero_and_teaches_nothing():
+    logits, targets = random_case()
+    logits.requires_grad_(True)
+    loss = partial_label_loss(logits, targets, torch.zeros_like(targets))
+    loss.backward()
+    assert loss.item() == 0
+    assert (logits.grad == 0).all()
+
+
+def test_a_known_class_without_foreground_is_judged_by_cross_entropy_alone():
+    logits, _ = random_case()
+    nothing = torch.zeros(SHAPE, dtype=torch.bool)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, nothing.float())
+    loss = partial_label_loss(logits, nothing, torch.ones_like(nothing))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert partial_label_loss(perfect(nothing), nothing, torch.ones_like(nothing)).item() < 1e-3

@@ -1,0 +1,104 @@
+"""The networks: any size in, one logit a class out, and language that looks at the image."""
+
+import pytest
+import torch
+
+from lacaf.coverage import CLASSES
+from lacaf.model import build
+from lacaf.model.fusion import DynamicHead
+from lacaf.model.inputs import CHANNELS
+
+EMBEDDING = torch.randn(4, 24, generator=torch.Generator().manual_seed(0))
+
+
+def made(network, seed=0, embedding=EMBEDDING):
+    torch.manual_seed(seed)
+    return build(network, 4, embedding if network == "lacaf" else None).eval()
+
+
+def image(*shape, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(2, len(CHANNELS), *shape, generator=generator)
+
+
+@pytest.mark.parametrize("network", ["lacaf", "unet"])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (24, 17, 13), (8, 9, 31)])
+def test_any_size_gives_a_logit_a_class_at_full_resolution(network, shape):
+    with torch.no_grad():
+        logits = made(network)(image(*shape))
+    assert logits.shape == (2, len(CLASSES), *shape)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("network", ["lacaf", "unet"])
+def test_every_weight_is_learnt(network):
+    net = made(network).train()
+    net(image(16, 16, 16)).square().mean().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None] == []
+
+
+def test_the_embedding_is_frozen_and_travels_with_the_weights():
+    net = made("lacaf")
+    assert "embedding" in net.state_dict()
+    assert "embedding" not in dict(net.named_parameters())
+
+
+def test_the_dynamic_head_of_a_class_has_153_weights():
+    assert DynamicHead.PARAMETERS == 153
+
+
+def test_the_dynamic_head_is_three_1x1x1_convolutions_a_class():
+    generator = torch.Generator().manual_seed(2)
+    features = torch.rand(2, 8, 3, 4, 5, generator=generator) + 0.1
+    weights = torch.rand(2, 4, 153, generator=generator)  # positive: no ReLU cuts anything
+    logits = DynamicHead()(features, weights)
+    mine = weights[1, 2]
+    x = features[1, :, 2, 3, 4]
+    x = mine[:64].view(8, 8) @ x + mine[64:72]
+    x = mine[72:136].view(8, 8) @ x + mine[136:144]
+    x = mine[144:152] @ x + mine[152]
+    assert logits[1, 2, 2, 3, 4].item() == pytest.approx(x.item(), rel=1e-5)
+
+
+def test_what_a_class_attends_to_depends_on_the_image():
+    """As published the attention is made from the text alone; here the image enters it."""
+    net = made("lacaf")
+    seen = []
+    for seed in (1, 2):
+        with torch.no_grad():
+            _, bottleneck = net.backbone(image(16, 16, 16, seed=seed))
+            tokens = net.image(bottleneck)
+            text = net.text(net.embedding).expand(len(tokens), -1, -1)
+            _, weights = net.attention(text, tokens, tokens)
+        seen.append(weights)
+    assert weights.shape == (2, 4, 8)  # each class, over the 2x2x2 places of the bottleneck
+    assert not torch.allclose(seen[0], seen[1], atol=1e-5)
+
+
+def test_a_class_is_segmented_by_its_own_vector():
+    first, other = EMBEDDING, EMBEDDING.clone()
+    other[2] = -other[2]
+    with torch.no_grad():
+        one, two = (made("lacaf", embedding=e)(image(16, 16, 16)) for e in (first, other))
+    assert torch.allclose(one[:, [0, 1, 3]], two[:, [0, 1, 3]])
+    assert not torch.allclose(one[:, 2], two[:, 2])
+
+
+def test_the_length_of_the_vectors_does_not_matter_only_their_content():
+    with torch.no_grad():
+        one, two = (made("lacaf", embedding=e)(image(8, 8, 8)) for e in (EMBEDDING, 7 * EMBEDDING))
+    assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_the_same_seed_makes_the_same_network():
+    one, two = made("lacaf", 5).state_dict(), made("lacaf", 5).state_dict()
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+@pytest.mark.parametrize(
+    ("network", "embedding"),
+    [("lacaf", None), ("lacaf", EMBEDDING[:3]), ("unet", EMBEDDING), ("vnet", None)],
+)
+def test_a_network_that_cannot_be_built_is_refused(network, embedding):
+    with pytest.raises(ValueError, match=network):
+        build(network, 4, embedding)

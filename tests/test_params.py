@@ -1,0 +1,128 @@
+"""One configuration: every value explicit, every fault named with its key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lacaf import params
+
+ROOT = Path(__file__).parents[1]
+WHOLE = sorted([ROOT / "params.yaml", *(ROOT / "params").glob("*.yaml")])
+
+
+def changed(key, value):
+    """The shipped configuration with one key (dotted) changed."""
+    content = yaml.safe_load((ROOT / "params" / "demo.yaml").read_text())
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place[section]
+    place[last] = value
+    return content
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda p: p.name)
+def test_each_shipped_file_is_whole(path):
+    params.load(path)
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda p: p.name)
+def test_floats_are_floats_to_every_reader_of_yaml(path):
+    """``1e-3`` is a string to PyYAML and Snakemake and a number to DVC."""
+
+    def texts(node):
+        for value in node.values() if isinstance(node, dict) else node:
+            if isinstance(value, dict | list):
+                yield from texts(value)
+            elif isinstance(value, str):
+                yield value
+
+    for text in texts(yaml.safe_load(path.read_text())):
+        with pytest.raises(ValueError, match="could not convert"):
+            float(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("crop.spacing", 1.0, "allowed here: spacing_mm, margin_mm, min_lung_ml"),
+        ("crop.spacing_mm", 0.0, "greater than 0"),
+        ("crop.spacing_mm", "fine", "valid number"),
+        ("crop.margin_mm", -1.0, "greater than or equal to 0"),
+        ("phantom.kind", "toy", "'demo' or 'realistic'"),
+        ("harmonize.mediastinum", "maybe", "'auto', 'known' or 'unknown'"),
+        ("train.seeds", [], "at least 1 item"),
+        ("train.patch", [64, 64], "at least 3 items"),
+        ("infer.overlap", 1.0, "less than 1"),
+        ("train.experiments", {"bad name": {"network": "unet", "encoder": None}}, "pattern"),
+        ("train.experiments", {"a": {"network": "lacaf", "encoder": None}}, "needs an encoder"),
+        ("train.experiments", {"a": {"network": "unet", "encoder": "clip"}}, "has none"),
+        ("embed.prompts", {"left_artery": "x"}, "one prompt for each of left_artery, left_vein"),
+        ("harmonize.codings", {"mine": {"values": {1: "aorta"}}}, "'artery'"),
+    ],
+)
+def test_a_fault_names_the_key_what_was_given_and_what_is_allowed(key, value, expected):
+    with pytest.raises(params.ParamsError) as fault:
+        params.parse(changed(key, value))
+    first = str(fault.value).splitlines()[0]
+    assert key in first
+    assert expected in first
+
+
+def test_a_missing_key_is_named():
+    content = changed("crop.spacing_mm", 1.0)
+    del content["crop"]["spacing_mm"]
+    with pytest.raises(params.ParamsError, match=r"crop\.spacing_mm: Field required"):
+        params.parse(content)
+
+
+def test_all_faults_are_told_at_once():
+    content = changed("crop.spacing_mm", 0.0)
+    content["infer"]["overlap"] = 2.0
+    with pytest.raises(params.ParamsError) as fault:
+        params.parse(content)
+    assert len(str(fault.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("content", [None, [], "text", {}])
+def test_something_else_than_a_configuration_is_told_as_a_fault(content):
+    with pytest.raises(params.ParamsError):
+        params.parse(content)
+
+
+def test_a_missing_or_broken_file_is_told_as_a_fault(tmp_path):
+    with pytest.raises(params.ParamsError, match="no such file"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1")
+    with pytest.raises(params.ParamsError, match="not readable as YAML"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_users_coding_joins_the_shipped_ones_and_wins():
+    mine = {"artery1_vein2": {"values": {5: "artery"}}, "mine": {"values": {1: "vein"}}}
+    codings = params.parse(changed("harmonize.codings", mine)).codings()
+    assert codings["artery1_vein2"].values == {5: "artery"}
+    assert codings["mine"].values == {1: "vein"}
+    assert "four_classes" in codings
+
+
+def test_every_experiment_and_seed_is_a_run():
+    content = changed("train.seeds", [0, 3])
+    content["train"]["experiments"] = {"unet": {"network": "unet", "encoder": None}}
+    assert params.parse(content).runs() == {"unet-s0": ("unet", 0), "unet-s3": ("unet", 3)}
+
+
+def test_a_new_experiment_does_not_make_other_trainings_stale():
+    one = params.parse(changed("train.seeds", [0]))
+    other = params.parse(changed("train.seeds", [0, 1]))
+    slower = params.parse(changed("train.learning_rate", 0.123))
+    assert params.training_digest(one) == params.training_digest(other)
+    assert params.training_digest(one) != params.training_digest(slower)
+
+
+def test_a_value_overridden_on_the_command_line_is_refused():
+    path = ROOT / "params.yaml"
+    params.unchanged(yaml.safe_load(path.read_text()), path)
+    with pytest.raises(params.ParamsError, match="overridden"):
+        params.unchanged(changed("crop.spacing_mm", 17.0), path)

@@ -1,0 +1,22 @@
+# Lungs, left and right, and the CT on the working grid, with the way back.
+rule crop:
+    input:
+        expand("data/crop/{case}/box.json", case=CASES),
+
+
+rule crop_case:
+    input:
+        source="data/convert/{case}/source.json",
+    output:
+        record="data/crop/{case}/box.json",
+    log:
+        "logs/crop/{case}.log",
+    benchmark:
+        "logs/benchmarks/crop/{case}.tsv"
+    conda:
+        "../envs/lacaf.yaml"
+    params:
+        section=records.digest(config["crop"]),
+        code=records.digest_code("crop"),
+    shell:
+        "lacaf crop {wildcards.case} > {log} 2>&1"
