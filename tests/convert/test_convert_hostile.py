@@ -11,8 +11,9 @@ import pytest
 import SimpleITK as sitk
 import typer
 
-from lacaf import cli, records
+from lacaf import records
 from lacaf.cases import Case
+from lacaf.cli.entry import discreet
 from lacaf.convert import sources
 
 
@@ -95,7 +96,7 @@ def test_a_metaimage_without_directions_is_refused(run, phantom, tmp_path):
 
 
 def test_an_unforeseen_error_is_loud_and_names_no_patient(tmp_path, capfd):
-    with pytest.raises(typer.Exit) as end, cli._discreet():
+    with pytest.raises(typer.Exit) as end, discreet():
         (tmp_path / "Doe_John").read_bytes()
     assert end.value.exit_code == 1
     told = capfd.readouterr().err
@@ -106,5 +107,5 @@ def test_an_unforeseen_error_is_loud_and_names_no_patient(tmp_path, capfd):
 
 
 def test_a_refusal_and_a_missing_stage_keep_their_words(tmp_path):
-    with pytest.raises(records.Missing, match="run `snakemake"), cli._discreet():
+    with pytest.raises(records.Missing, match="run `snakemake"), discreet():
         records.read(tmp_path, "convert")

@@ -1,0 +1,110 @@
+"""From the scanner to labelled volumes: phantom, convert, crop, harmonize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lacaf import cases as case_table
+from lacaf import layout, records
+from lacaf import params as parameters
+from lacaf.cli.entry import CaseName, app, discreet, read_case, tell
+
+
+@app.command()
+def phantom(
+    case: Annotated[str | None, typer.Argument(help="Case to make, e.g. phantom001.")] = None,
+    table: Annotated[int, typer.Option(help="Print a fresh case table of so many cases.")] = 0,
+) -> None:
+    """Make a synthetic case: DICOM and labels as a hospital hands them over, truth apart."""
+    if table:
+        from lacaf.phantom.cohort import table as fresh_table
+
+        try:
+            print(fresh_table(table), end="")
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        return
+    if case is None:
+        raise typer.BadParameter("name a case, or ask for a --table")
+    params, row = read_case(case)
+    if not layout.is_phantom(row):
+        raise case_table.CasesError(
+            f"case {case} is no phantom: its name is phantom and a number, its source below "
+            f"{layout.RAW}/<case>/"
+        )
+    layout.check_raw([row])
+    from lacaf.phantom.handover import hand_over
+    from lacaf.phantom.render import render
+
+    def work(truth: Path) -> dict[str, Any]:
+        with records.replacing(layout.RAW / case) as raw:
+            rendered = render(case, params.phantom)
+            coding = params.codings()[row.coding] if row.coding else None
+            return hand_over(rendered, row, coding, params.phantom.seed, raw, truth)
+
+    made_from = layout.made_from("phantom", row, params)
+    tell(records.carry_out("phantom", case, layout.folder("phantom", case), made_from, work))
+
+
+@app.command()
+def convert(case: CaseName) -> None:
+    """Bring a case's CT and labels to NIfTI in HU with true geometry."""
+    params, row = read_case(case)
+    with discreet():
+        _convert(params, row)
+
+
+def _convert(params: parameters.Params, row: case_table.Case) -> None:
+    case = row.case
+    files = {"the source": row.source, "the label file": row.labels}
+    absent = [role for role, file in files.items() if file and not file.exists()]
+
+    def work(folder: Path) -> dict[str, Any]:
+        if absent:
+            raise records.Refusal(
+                f"{' and '.join(absent)} not found",
+                expectation="the files that data/cases.csv names",
+                remedy="correct the table or fetch the data",
+            )
+        from lacaf.convert import convert as stage
+
+        return stage(row, params, folder)
+
+    made_from = {} if absent else layout.made_from("convert", row, params)
+    tell(records.carry_out("convert", case, layout.folder("convert", case), made_from, work))
+
+
+@app.command()
+def crop(case: CaseName) -> None:
+    """Find the lungs, left and right, and bring the CT to the working grid."""
+    params, row = read_case(case)
+    source = layout.folder("convert", case)
+    upstream = records.read(source, "convert")
+
+    def work(folder: Path) -> dict[str, Any]:
+        from lacaf.crop import crop as stage
+
+        return stage(params, source, folder)
+
+    made_from = layout.made_from("crop", row, params)
+    tell(records.carry_out("crop", case, layout.folder("crop", case), made_from, work, upstream))
+
+
+@app.command()
+def harmonize(case: CaseName) -> None:
+    """Bring labels of any coding to the canonical classes, and say what is known of each."""
+    params, row = read_case(case)
+    converted, cropped = layout.folder("convert", case), layout.folder("crop", case)
+    upstream = records.read(cropped, "crop")
+
+    def work(folder: Path) -> dict[str, Any]:
+        from lacaf.harmonize import harmonize as stage
+
+        return stage(row, params, converted, cropped, folder)
+
+    made_from = layout.made_from("harmonize", row, params)
+    folder = layout.folder("harmonize", case)
+    tell(records.carry_out("harmonize", case, folder, made_from, work, upstream))

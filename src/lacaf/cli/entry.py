@@ -1,0 +1,117 @@
+"""Where all commands begin: the application, its faults, and what they read and tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lacaf import cases as case_table
+from lacaf import params as parameters
+from lacaf import records
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Pulmonary arteries and veins from half-labelled chest CT, stage by stage. "
+    "Run in a folder with params.yaml and data/cases.csv.",
+)
+
+CaseName = Annotated[str, typer.Argument(help="Name of a case in data/cases.csv.")]
+RunName = Annotated[str, typer.Argument(help="Name of a run, e.g. lacaf-s0.")]
+
+#: Errors that are the user's to mend: shown as a message, without a traceback.
+FAULTS = (
+    parameters.ParamsError,
+    case_table.CasesError,
+    records.Missing,
+    records.Refusal,
+)
+#: Such errors of stages that import much: a stage that was not imported cannot have raised one.
+FAULTS_OF_STAGES = {
+    "lacaf.embed": "EmbedError",
+    "lacaf.train": "TrainingFailed",
+    "lacaf.infer": "ModelError",
+}
+
+
+def main() -> None:
+    """Run the command line; a user's fault ends with a message and exit code 2."""
+    try:
+        app()
+    except _faults() as fault:
+        print(f"lacaf: {fault}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    imported = {name: sys.modules[name] for name in FAULTS_OF_STAGES if name in sys.modules}
+    return (*FAULTS, *(getattr(m, FAULTS_OF_STAGES[name]) for name, m in imported.items()))
+
+
+def read_project() -> tuple[parameters.Params, dict[str, case_table.Case]]:
+    """The configuration and the case table of the working directory, checked."""
+    params = parameters.load()
+    return params, case_table.read(codings=params.codings())
+
+
+def read_case(name: str) -> tuple[parameters.Params, case_table.Case]:
+    """The configuration and one row of the case table.
+
+    Raises:
+        CasesError: the table has no such case.
+    """
+    params, cases = read_project()
+    if name not in cases:
+        raise case_table.CasesError(f"data/cases.csv has no case {name!r}")
+    return params, cases[name]
+
+
+def made(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that another command makes."""
+    if not path.exists():
+        raise records.Missing(f"{path} is missing: run `snakemake {path}` first")
+    return json.loads(path.read_text())
+
+
+def tell(record: Mapping[str, Any]) -> None:
+    """Print how a stage ended for a case: done, or refused and why."""
+    refusal = record.get("refusal")
+    if refusal:
+        print(
+            f"case {record['case']} REFUSED by {refusal['stage']}: "
+            f"{refusal['file'] + ': ' if refusal['file'] else ''}{refusal['finding']}; "
+            f"expected {refusal['expectation']}; {refusal['remedy']}"
+        )
+    else:
+        print(f"case {record['case']}: {record['stage']} done")
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Keep an unexpected error loud, but without its message.
+
+    For the stage that reads a hospital's files: the message of somebody else's code may quote a
+    file's name or a header. The place and the type of the error are enough to find a bug.
+    """
+    try:
+        yield
+    except FAULTS:
+        raise
+    except Exception as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
+        print("".join(traceback.format_tb(error.__traceback__)), end="", file=sys.stderr)
+        print(
+            f"lacaf: {type(error).__name__}{' (' + why + ')' if why else ''}; its message is "
+            "left out, it may quote a patient's data",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1) from None
