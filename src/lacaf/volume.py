@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,15 +94,20 @@ class Volume:
             raise ValueError(f"array {self.array.shape} does not fit its grid {self.grid.shape}")
 
 
+def _load(path: Path) -> Any:
+    """A NIfTI image whose voxels are read when asked for; nibabel's type says less than it has."""
+    import nibabel as nib
+
+    return nib.load(path)
+
+
 def read(path: Path) -> Volume:
     """Read a NIfTI file. Integer files keep their type; others come as float32.
 
     Raises:
         ValueError: the file is not a 3-D volume or its matrix is singular.
     """
-    import nibabel as nib
-
-    image = nib.load(path)
+    image = _load(path)
     if len(image.shape) != 3:
         raise ValueError(f"{path} has shape {image.shape}, expected three axes")
     plain = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
@@ -117,9 +122,7 @@ def read(path: Path) -> Volume:
 
 def read_grid(path: Path) -> Grid:
     """The grid of a NIfTI file, without its voxels."""
-    import nibabel as nib
-
-    image = nib.load(path)
+    image = _load(path)
     return Grid(tuple(image.shape[::-1]), RAS_TO_LPS @ image.affine)
 
 

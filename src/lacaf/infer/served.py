@@ -10,9 +10,10 @@ from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.pyfunc import PythonModel
 
 
-class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Served(PythonModel):
     """Channels ``(B, C, Z, Y, X)`` to logits ``(B, 4, Z, Y, X)``; see ``model/inputs.py``."""
 
     def load_context(self, context: Any) -> None:

@@ -46,7 +46,7 @@ class NetworkInput:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels ``(Z, Y, X)``."""
-        return self.image.shape  # type: ignore[return-value]
+        return self.image.shape
 
     def channels(
         self, region: tuple[slice, slice, slice] = (slice(None), slice(None), slice(None))

@@ -28,8 +28,8 @@ def augment(patch: Patch, rng: np.random.Generator) -> Patch:
 
 def mirror(patch: Patch) -> Patch:
     """Left and right exchanged, in the image and in the names of the classes."""
-    channels, targets, valid = (array[..., ::-1] for array in patch)
-    channels = channels.copy()
+    channels, targets, valid = patch
+    channels, targets, valid = channels[..., ::-1].copy(), targets[..., ::-1], valid[..., ::-1]
     channels[SIDE] *= -1
     return channels, targets[MIRRORED], valid[MIRRORED]
 

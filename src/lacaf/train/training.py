@@ -86,7 +86,7 @@ def train(
     embedding = _embedding(data, chosen.encoder)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     network = build(chosen.network, params.train.width, vectors).to(where)
-    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last_3d)
     about = {
         "network": chosen.network,
         "experiment": experiment,
@@ -166,7 +166,7 @@ def _run(
         if params.augment:
             patches = [augment(patch, sampler.rng) for patch in patches]
         losses.append(_step(network, optimizer, patches, device))
-        rate = schedule.get_last_lr()[0]
+        rate = float(schedule.get_last_lr()[0])
         schedule.step()
         if step % params.validate_every and step != params.steps:
             continue
@@ -205,7 +205,7 @@ def _step(
     with precision(device):
         logits = network(channels.to(memory_format=torch.channels_last_3d))
     loss = partial_label_loss(logits, targets, valid)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
     optimizer.step()
     return loss.detach()
