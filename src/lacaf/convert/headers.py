@@ -19,8 +19,9 @@ from lacaf.records import machines_fault
 
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID",
-    "Modality", "ImageType", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
-    "SliceThickness", "GantryDetectorTilt", "Rows", "Columns", "NumberOfFrames",
+    "FrameOfReferenceUID", "Modality", "ImageType", "ImagePositionPatient",
+    "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
+    "GantryDetectorTilt", "Rows", "Columns", "NumberOfFrames",
     "SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept",
     "RescaleType", "LossyImageCompression", "ConvolutionKernel",
@@ -55,6 +56,7 @@ class Header:
     instance: str
     series: str
     study: str
+    frame_of_reference: str
     patient: str
     modality: str
     image_type: tuple[str, ...]
@@ -123,6 +125,7 @@ def _header(path: Path, ordinal: int, dataset: pydicom.Dataset) -> Header:
         instance=_text(dataset, "SOPInstanceUID"),
         series=_text(dataset, "SeriesInstanceUID"),
         study=_text(dataset, "StudyInstanceUID"),
+        frame_of_reference=_text(dataset, "FrameOfReferenceUID"),
         patient=_text(dataset, "PatientID"),
         modality=_text(dataset, "Modality").upper(),
         image_type=tuple(v.strip().upper() for v in _text(dataset, "ImageType").split("\\")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,17 @@ from lacaf.records import Refusal
 from lacaf.volume import Grid, Volume
 
 
-def convert_labels(path: Path, coding: Coding, image: Grid, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Identity:
+    """The UIDs by which DICOM objects name a CT; compared, never shown or written."""
+
+    series: str
+    frame_of_reference: str
+
+
+def convert_labels(
+    path: Path, coding: Coding, image: Volume, identity: Identity | None, folder: Path
+) -> dict[str, Any]:
     """Write a case's labels as NIfTI into ``folder``.
 
     A coding with ``values`` gives ``labels.nii.gz`` with the original integers, one with
@@ -46,13 +57,13 @@ def convert_labels(path: Path, coding: Coding, image: Grid, folder: Path) -> dic
         found, kind = volumes.read(file, role)
         labels = Volume(_whole_numbers(found.array, role), found.grid)
         counts = _counts(labels.array)
-        _check_inside(labels, image, role)
+        _check_inside(labels, image.grid, role)
         volume.write(labels, folder / f"{name}.nii.gz")
         facts["files"][f"{name}.nii.gz"] = {
             "kind": kind,
             "voxels": counts,
             "spacing_mm": [round(s, 5) for s in labels.grid.spacing_mm],
-            "on_image_grid": labels.grid.same_as(image),
+            "on_image_grid": labels.grid.same_as(image.grid),
         }
     if coding.files is not None:
         facts["missing"] = sorted(set(coding.files.values()) - {n[7:] for n in parts})

@@ -12,6 +12,7 @@ import numpy as np
 from lacaf import volume
 from lacaf.cases import Case
 from lacaf.convert import headers, labels, pixels, series, sources, stacking, volumes
+from lacaf.convert.labels import Identity
 from lacaf.convert.sources import Source
 from lacaf.params import Convert, Params
 from lacaf.records import Refusal
@@ -35,7 +36,7 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), sources.opened(case.source) as source:
         warnings.simplefilter("ignore")
-        image, details = _image(source, params.convert)
+        image, details, identity = _image(source, params.convert)
         details["archive"] = source.archive
         _check_size(image.grid, params.convert.min_slices)
         volume.write(image, folder / "image.nii.gz")
@@ -43,13 +44,16 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
     details["labels"] = None
     if case.labels is not None and case.coding is not None:
         coding = params.codings()[case.coding]
-        found = labels.convert_labels(case.labels, coding, image.grid, folder)
+        found = labels.convert_labels(case.labels, coding, image, identity, folder)
         details["labels"] = {"coding": case.coding, **found}
     return details
 
 
-def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any]]:
-    """The CT among the files: the DICOM series if there is any, else the one volume file."""
+def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any], Identity | None]:
+    """The CT among the files: the DICOM series if there is any, else the one volume file.
+
+    With it come the details for the record and, of a DICOM series, its UIDs.
+    """
     found, others, unreadable = headers.read(source.files)
     volume_files = [p for p in others if sources.volume_kind(p)]
     aside = {"not DICOM": len(others) - len(volume_files), "unreadable DICOM": unreadable}
@@ -64,17 +68,21 @@ def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any]]:
             file="the source",
         )
     image, kind, facts, flags = volumes.read_image(volume_files[0], "the image file")
-    return image, {
-        "kind": kind,
-        "chosen": {"why": "the only image", **facts},
-        "left_aside": _counted(aside),
-        "flags": flags,
-    }
+    return (
+        image,
+        {
+            "kind": kind,
+            "chosen": {"why": "the only image", **facts},
+            "left_aside": _counted(aside),
+            "flags": flags,
+        },
+        None,
+    )
 
 
 def _from_dicom(
     found: list[headers.Header], aside: dict[str, int], params: Convert
-) -> tuple[Volume, dict[str, Any]]:
+) -> tuple[Volume, dict[str, Any], Identity]:
     choice = series.choose(found, max(params.min_slices, 2))  # a spacing needs two
     ordered, grid = stacking.stack(choice.series.headers, params.spacing_tolerance)
     array, facts, flags = pixels.decode(ordered)
@@ -85,7 +93,7 @@ def _from_dicom(
         flags.append("the header names a gantry tilt, the slices show none")
     if first.thickness and grid.spacing_mm[0] > 1.5 * first.thickness:
         flags.append("slices lie further apart than they are thick: gaps between them")
-    return Volume(array, grid), {
+    details = {
         "kind": "dicom",
         "chosen": {
             "why": choice.why,
@@ -100,6 +108,7 @@ def _from_dicom(
         "left_aside": _counted({**choice.left_aside, **aside}),
         "flags": choice.flags + flags,
     }
+    return Volume(array, grid), details, Identity(first.series, first.frame_of_reference)
 
 
 def _counted(aside: dict[str, int]) -> dict[str, int]:
