@@ -138,10 +138,12 @@ class Evaluate(Section):
 
 
 class Report(Section):
-    """The page."""
+    """The pages."""
 
     title: str
-    overlay_cases: Count
+    # Segmented cases whose page has slices and turnable trees; the others' pages have a picture
+    overlay_cases: Count | Literal["all"]
+    palette: Literal["safe", "paper"]  # safe for the colour-blind, or red arteries, green veins
 
 
 class Params(Section):

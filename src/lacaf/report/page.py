@@ -53,9 +53,11 @@ def report(
     """
     findings = gather(params, cases, data)
     about = manifest(params, findings, root)
+    most = params.report.overlay_cases
+    most = len(cases) if most == "all" else most
     with records.replacing(folder / "figures") as figures:
         charts = _curves(findings, figures)
-        pictures, scenes, hero = _pictures(findings, params.report.overlay_cases, figures)
+        pictures, scenes, hero = _pictures(findings, most, figures)
     content = {
         "title": params.report.title,
         "findings": findings,
