@@ -28,7 +28,7 @@ RECORD = {
 }
 
 #: Shared rooms whose code decides what the per-case stages write.
-SHARED_ROOMS = ("volume", "coverage", "coding")
+SHARED_ROOMS = ("volume", "nifti", "coverage", "coding")
 
 
 class Refusal(Exception):

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf import nifti
+
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 #: Two grids are the same when their corners lie closer together than this share of a voxel.
@@ -127,15 +129,14 @@ def read_grid(path: Path) -> Grid:
 
 
 def write(volume: Volume, path: Path) -> None:
-    """Write a NIfTI file; the same volume gives the same bytes."""
-    import nibabel as nib
+    """Write a NIfTI file; the same volume gives the same bytes.
 
+    Raises:
+        ValueError: NIfTI has no such type of voxel.
+    """
     array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
-    image = nib.Nifti1Image(array.T, RAS_TO_LPS @ volume.grid.affine)
-    image.set_qform(image.affine, code=1)
-    image.set_sform(image.affine, code=1)
-    image.header.set_xyzt_units("mm")
-    nib.save(image, path)
+    with nifti.writing(path, volume.grid, array.dtype) as add:
+        add(array)
 
 
 def upright_grid_around(points_mm: NDArray, spacing_mm: float, margin_mm: float = 0.0) -> Grid:
