@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lacaf import cases
+from lacaf import cases, layout
 
 HEADER = "case,patient,source,labels,coding,labelled_side,split"
 FULL = "c1,p1,ct/c1,lab/c1.nii.gz,artery1_vein2,both,train"
@@ -29,6 +29,29 @@ def test_a_row_becomes_a_case(tmp_path):
         "c1", "p1", Path("ct/c1"), Path("lab/c1.nii.gz"), "artery1_vein2", "both", "train"
     )
     assert (found["c2"].labels, found["c2"].coding) == (None, None)
+
+
+def test_a_series_may_be_named_in_a_column_of_its_own(tmp_path):
+    rows = [f"{FULL},1.2.840.99.7", "c2,p2,ct/c2,,,,predict,3", "c3,p3,ct/c3,,,,predict,"]
+    found = cases.read(table(tmp_path, *rows, header=f"{HEADER},series"))
+    assert [case.series for case in found.values()] == ["1.2.840.99.7", "3", ""]
+    assert cases.read(table(tmp_path, FULL))["c1"].series == ""
+    assert "1.2.840" not in str(found)  # a UID leads to a patient
+
+
+def test_a_uid_is_in_no_message_and_in_no_row_that_snakemake_shows(tmp_path):
+    uid = "1.2.840.99.7"
+    head = f"{HEADER},series"
+    message = faults(
+        tmp_path, f"{FULL},{uid} ?", f"{uid},{uid},ct,a,{uid},{uid},{uid},", header=head
+    )
+    assert "series is neither the number" in message
+    assert "split (a UID): expected one of" in message
+    assert uid not in message
+    case = cases.read(table(tmp_path, f"{FULL},{uid}", header=head))["c1"]
+    other = cases.read(table(tmp_path, f"{FULL},{uid}8", header=head))["c1"]
+    assert uid not in str(layout.row("convert", case))
+    assert layout.row("convert", case) != layout.row("convert", other)
 
 
 def test_spaces_empty_lines_and_a_byte_order_mark_do_no_harm(tmp_path):

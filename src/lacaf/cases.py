@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +13,11 @@ Split = Literal["train", "val", "test", "predict"]
 LabelledSide = Literal["left", "right", "both", "auto", ""]
 
 COLUMNS = ("case", "patient", "source", "labels", "coding", "labelled_side", "split")
+#: A column that may follow: which CT series of the source is meant.
+SERIES = "series"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+#: The number of a series in lacaf's messages, or a SeriesInstanceUID.
+SERIES_NAME = re.compile(r"^(?:[1-9]\d{0,3}|[0-9]+(?:\.[0-9]+){2,})$")
 
 
 class CasesError(ValueError):
@@ -32,6 +36,8 @@ class Case:
         coding: name of the labels' coding (``coding.py``); None if there are no labels.
         labelled_side: which lung was labelled: left, right, both, or ``auto`` to find out.
         split: train, val, test, or ``predict`` for cases that are only segmented.
+        series: which CT series of the source is meant: the number that convert gives it, or its
+            SeriesInstanceUID, which is compared and never shown; empty to choose by the rules.
     """
 
     case: str
@@ -41,6 +47,7 @@ class Case:
     coding: str | None
     labelled_side: LabelledSide
     split: Split
+    series: str = field(default="", repr=False)
 
 
 def read(
@@ -64,10 +71,10 @@ def read(
             ]
     except FileNotFoundError:
         raise CasesError(f"{path}: no such file; it lists the cases, one row each") from None
-    if header != COLUMNS:
+    if header not in (COLUMNS, (*COLUMNS, SERIES)):
         raise CasesError(
             f"{path}: the columns are {', '.join(header) or 'missing'}; "
-            f"expected exactly {', '.join(COLUMNS)}"
+            f"expected exactly {', '.join(COLUMNS)}, and {SERIES} after them if you need it"
         )
     faults: list[str] = []
     cases: dict[str, Case] = {}
@@ -134,6 +141,7 @@ def _case(row: Mapping[str, str]) -> Case:
         coding=value["coding"] or None,
         labelled_side=value["labelled_side"],  # type: ignore[arg-type]
         split=value["split"],  # type: ignore[arg-type]
+        series=(row.get(SERIES) or "").strip(),
     )
 
 
@@ -145,14 +153,15 @@ def _faults(row: Mapping, codings: Mapping[str, object] | None) -> list[str]:
     for column in ("case", "patient"):
         if not NAME.match(value[column]):
             faults.append(
-                f"{column} {value[column]!r}: expected a pseudonym of letters, digits, - and _"
+                f"{column} {_shown(value[column])}: expected a pseudonym of letters, digits, "
+                "- and _"
             )
     if not value["source"]:
         faults.append("source is empty: expected the path of the CT")
     for column, allowed in (("split", get_args(Split)), ("labelled_side", get_args(LabelledSide))):
         if value[column] not in allowed:
             faults.append(
-                f"{column} {value[column]!r}: expected one of "
+                f"{column} {_shown(value[column])}: expected one of "
                 f"{', '.join(repr(a) if a else 'empty' for a in allowed)}"
             )
     labelled = [bool(value[c]) for c in ("labels", "coding", "labelled_side")]
@@ -162,7 +171,17 @@ def _faults(row: Mapping, codings: Mapping[str, object] | None) -> list[str]:
         faults.append(f"split {value['split']!r} needs labels; use 'predict' for a case without")
     if codings is not None and value["coding"] and value["coding"] not in codings:
         faults.append(
-            f"coding {value['coding']!r} is unknown; known are {', '.join(sorted(codings))}; "
+            f"coding {_shown(value['coding'])} is unknown; known are {', '.join(sorted(codings))}; "
             "declare your own under harmonize.codings in params.yaml"
         )
+    series = (row.get(SERIES) or "").strip()
+    if series and not SERIES_NAME.match(series):
+        faults.append(
+            "series is neither the number that convert gives a series nor a SeriesInstanceUID"
+        )
     return faults
+
+
+def _shown(value: str) -> str:
+    """A value as a message may quote it: a UID that slipped into another column stays unsaid."""
+    return "(a UID)" if SERIES_NAME.match(value) and "." in value else repr(value)

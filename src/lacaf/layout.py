@@ -26,7 +26,7 @@ CASE_STAGES = ("phantom", "convert", "crop", "harmonize")
 #: The columns of the case table that decide what a stage makes.
 ROW = {
     "phantom": ("patient", "source", "labels", "coding", "labelled_side"),
-    "convert": ("source", "labels", "coding"),
+    "convert": ("source", "labels", "coding", "series"),
     "crop": (),
     "harmonize": ("labels", "coding", "labelled_side"),
 }
@@ -86,8 +86,14 @@ def inputs(stage: str, case: Case) -> dict[str, Path]:
 
 
 def row(stage: str, case: Case) -> dict[str, str]:
-    """The part of the case's row that a stage depends on."""
-    return {column: str(getattr(case, column)) for column in ROW[stage]}
+    """The part of the case's row that a stage depends on; a digest of what names a series.
+
+    Snakemake keeps and shows what it is given here, and a SeriesInstanceUID leads to a patient.
+    """
+    value = {column: str(getattr(case, column)) for column in ROW[stage]}
+    if value.get("series"):
+        value["series"] = records.digest(value["series"])
+    return value
 
 
 def section(stage: str, case: Case, params: Params) -> dict[str, Any]:

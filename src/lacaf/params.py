@@ -47,6 +47,9 @@ class Convert(Section):
 
     min_slices: Count
     spacing_tolerance: Positive  # share of the slice spacing by which slices may stray
+    tilt: Literal["refuse", "resample"]  # gantry tilt
+    prefer_kernels: list[str]  # ConvolutionKernel, best first; patterns with *
+    prefer_thickness_mm: NotNegative | None  # the nearest SliceThickness; 0 for the thinnest
 
 
 class Crop(Section):
