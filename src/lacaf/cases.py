@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from lacaf.fault import Fault
+
 Split = Literal["train", "val", "test", "predict"]
 LabelledSide = Literal["left", "right", "both", "auto", ""]
 
@@ -20,7 +22,7 @@ NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 SERIES_NAME = re.compile(r"^(?:[1-9]\d{0,3}|[0-9]+(?:\.[0-9]+){2,})$")
 
 
-class CasesError(ValueError):
+class CasesError(Fault, ValueError):
     """The case table is not usable; the message names the row, the finding and the remedy."""
 
 

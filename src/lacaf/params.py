@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from lacaf.coding import Coding, builtin
 from lacaf.coverage import CLASSES
+from lacaf.fault import Fault
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -23,7 +24,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Encoder = Literal["clip", "minilm", "file", "onehot", "random"]
 
 
-class ParamsError(ValueError):
+class ParamsError(Fault, ValueError):
     """The configuration is not usable; the message names the key and the remedy."""
 
 

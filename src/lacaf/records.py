@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lacaf.fault import Fault
+
 #: The file that holds a stage's record of a case.
 RECORD = {
     "phantom": "phantom.json",
@@ -31,7 +33,7 @@ RECORD = {
 SHARED_ROOMS = ("volume", "nifti", "coverage", "coding")
 
 
-class Refusal(Exception):
+class Refusal(Fault):
     """A case cannot be used. Say what was found, what was expected and what to do.
 
     ``file`` is a name that is safe to show: a file's role or its number in the series, never a
@@ -50,7 +52,7 @@ class Refusal(Exception):
         }
 
 
-class Missing(FileNotFoundError):
+class Missing(Fault, FileNotFoundError):
     """A file that an earlier stage should have written is not there."""
 
 

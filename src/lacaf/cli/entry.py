@@ -16,6 +16,7 @@ import typer
 from lacaf import cases as case_table
 from lacaf import params as parameters
 from lacaf import records
+from lacaf.fault import Fault
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,33 +29,14 @@ app = typer.Typer(
 CaseName = Annotated[str, typer.Argument(help="Name of a case in data/cases.csv.")]
 RunName = Annotated[str, typer.Argument(help="Name of a run, e.g. lacaf-s0.")]
 
-#: Errors that are the user's to mend: shown as a message, without a traceback.
-FAULTS = (
-    parameters.ParamsError,
-    case_table.CasesError,
-    records.Missing,
-    records.Refusal,
-)
-#: Such errors of stages that import much: a stage that was not imported cannot have raised one.
-FAULTS_OF_STAGES = {
-    "lacaf.embed": "EmbedError",
-    "lacaf.train": "TrainingFailed",
-    "lacaf.infer": "ModelError",
-}
-
 
 def main() -> None:
     """Run the command line; a user's fault ends with a message and exit code 2."""
     try:
         app()
-    except _faults() as fault:
+    except Fault as fault:
         print(f"lacaf: {fault}", file=sys.stderr)
         sys.exit(2)
-
-
-def _faults() -> tuple[type[Exception], ...]:
-    imported = {name: sys.modules[name] for name in FAULTS_OF_STAGES if name in sys.modules}
-    return (*FAULTS, *(getattr(m, FAULTS_OF_STAGES[name]) for name, m in imported.items()))
 
 
 def read_project() -> tuple[parameters.Params, dict[str, case_table.Case]]:
@@ -104,7 +86,7 @@ def discreet() -> Iterator[None]:
     """
     try:
         yield
-    except FAULTS:
+    except Fault:
         raise
     except Exception as error:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf.fault import Fault
 from lacaf.params import Embed, Encoder
 
 #: Length of the vectors of ``onehot`` and ``random``: that of the default encoder, so that the
@@ -25,7 +26,7 @@ CONTROL_SIZE = 384
 DIGITS = 6
 
 
-class EmbedError(RuntimeError):
+class EmbedError(Fault):
     """The encoder cannot be had, or gives no usable vectors; the message says what to do."""
 
 

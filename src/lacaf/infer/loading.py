@@ -13,12 +13,13 @@ import torch
 from torch import nn
 
 from lacaf.coverage import CLASSES
+from lacaf.fault import Fault
 from lacaf.model import build
 from lacaf.model.device import choose
 from lacaf.model.inputs import CHANNELS
 
 
-class ModelError(RuntimeError):
+class ModelError(Fault):
     """The model's folder is not usable; the message says what was found."""
 
 

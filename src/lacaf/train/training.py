@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lacaf import records
 from lacaf.cases import Case, CasesError, leakage
 from lacaf.coverage import CLASSES
+from lacaf.fault import Fault
 from lacaf.model import build
 from lacaf.model.device import choose, describe, precision
 from lacaf.model.inputs import CHANNELS
@@ -43,7 +44,7 @@ class Tracker(Protocol):
         """Log numbers at a step."""
 
 
-class TrainingFailed(RuntimeError):
+class TrainingFailed(Fault):
     """The training cannot start or went astray; the message says why and what to do."""
 
 
