@@ -1,4 +1,4 @@
-"""Codings: what the numbers, or the file names, of somebody's label files mean.
+"""Codings: what the numbers, the file names or the contour names of somebody's labels mean.
 
 Three label orders for one anatomy are in use in the field, so a coding is declared as data,
 never guessed: the shipped ones in ``codings.yaml``, a user's own under ``harmonize.codings``
@@ -12,13 +12,16 @@ from importlib import resources
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from lacaf.coverage import CLASSES, VESSELS
 
 Meaning = Literal[
     "artery", "vein", "left_artery", "left_vein", "right_artery", "right_vein", "other", "unknown"
 ]
+#: Files or contours of different vessels may share this much of the smaller one, unless the
+#: coding says otherwise; those voxels are unknown.
+OVERLAP_SHARE = 0.05
 
 
 def _not_empty(value: dict | None) -> dict | None:
@@ -28,31 +31,48 @@ def _not_empty(value: dict | None) -> dict | None:
 
 
 class Coding(BaseModel):
-    """One coding: ``values`` for a single label file, ``files`` for one file a vessel.
+    """One coding: ``values`` for one label file, ``files`` for one file a vessel, ``names``.
 
     ``values`` maps a label value to its meaning (0 is always background); ``files`` maps a
-    file-name pattern (``artery*``) to the meaning of that file's non-zero voxels. ``other`` is
+    pattern of file names (``artery*``) to the meaning of that file's non-zero voxels; ``names``
+    maps a pattern of the names of an RTSTRUCT's contours or a DICOM-SEG's segments. ``other`` is
     something that is labelled but no vessel (a lung, an airway wall): background here.
-    ``unknown`` marks voxels about which nothing is said.
+    ``unknown`` marks voxels about which nothing is said. ``undeclared`` stands for a set whose
+    values nobody has documented: harmonize refuses and shows what the file holds.
+
+    ``overlap_share`` is how much of the smaller vessel two files or contours may share in this
+    set. ``about``, ``source``, ``licence`` and ``traps`` are for people.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     values: Annotated[dict[int, Meaning] | None, AfterValidator(_not_empty)] = None
     files: Annotated[dict[str, Meaning] | None, AfterValidator(_not_empty)] = None
+    names: Annotated[dict[str, Meaning] | None, AfterValidator(_not_empty)] = None
+    undeclared: bool = False
+    overlap_share: Annotated[float, Field(ge=0, le=1)] = OVERLAP_SHARE
     about: str = ""
+    source: str = ""
+    licence: str = ""
+    traps: str = ""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Coding:
-        if (self.values is None) == (self.files is None):
-            raise ValueError("a coding has either `values` or `files`, not both and not neither")
+        kinds = [self.values, self.files, self.names, self.undeclared or None]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("a coding has one of `values`, `files`, `names` and `undeclared`")
         if 0 in (self.values or {}):
             raise ValueError("0 is always background and cannot have another meaning")
         return self
 
+    @property
+    def patterns(self) -> dict[str, Meaning]:
+        """Meaning by pattern of a file's, contour's or segment's name; empty for ``values``."""
+        return self.files or self.names or {}
+
     def meanings(self) -> set[str]:
         """All meanings that this coding can express."""
-        return set((self.values or {}).values()) | set((self.files or {}).values())
+        return {*(self.values or {}).values(), *self.patterns.values()}
 
     def classes(self, side: str) -> set[str]:
         """The classes of one side (left, right) that this coding can express."""

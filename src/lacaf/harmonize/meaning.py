@@ -42,7 +42,7 @@ def read_codes(converted: Path, coding: Coding) -> tuple[Volume, list[str]]:
         labels = _whole(volume.read(_existing(converted / "labels.nii.gz")), "the label file")
         codes, flags = Volume(_decoded(labels.array, coding.values), labels.grid), list[str]()
     else:
-        codes, flags = _merged(converted, sorted(set((coding.files or {}).values())))
+        codes, flags = _merged(converted, sorted(set(coding.patterns.values())))
     if not ((codes.array > 0) & (codes.array != UNKNOWN)).any():
         raise Refusal(
             "no voxel is labelled as a vessel",
