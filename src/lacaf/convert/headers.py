@@ -6,15 +6,18 @@ they reach no record, no message and no output.
 
 from __future__ import annotations
 
+import mmap
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pydicom.uid import UID
 
+from lacaf.convert import frames
+from lacaf.convert.values import number, numbers, padding, text, whole
 from lacaf.records import machines_fault
 
 TAGS = [
@@ -22,11 +25,15 @@ TAGS = [
     "FrameOfReferenceUID", "Modality", "ImageType", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SliceThickness",
     "GantryDetectorTilt", "Rows", "Columns", "NumberOfFrames",
-    "SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept",
-    "RescaleType", "LossyImageCompression", "ConvolutionKernel",
+    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
+    "RescaleIntercept", "RescaleType", "LossyImageCompression", "ConvolutionKernel",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 DICOMDIR = "1.2.840.10008.1.3.10"
+PIXEL_DATA = (0x7FE0, 0x0010)
+#: The standard's length of an element that ends with a delimiter: packed pixels have it.
+UNDEFINED = 0xFFFFFFFF
 
 #: Free text of the header that may be shown: names of CT kernels, by pattern. Anything else is
 #: "other", for people type into such fields.
@@ -43,15 +50,19 @@ MODALITIES = {
 
 @dataclass(frozen=True)
 class Header:
-    """One DICOM file. ``ordinal`` is its place (from 1) among the DICOM files by name.
+    """One image: a DICOM file, or one frame of an enhanced one.
 
-    ``position``, ``row``, ``column``: LPS, the first voxel (mm) and the unit directions in
-    which the column index and the row index grow. ``spacing``: between rows, between columns,
-    mm. A value that is missing or unreadable is None.
+    ``ordinal`` is the file's place (from 1) among the DICOM files by name; ``frame`` the image's
+    place (from 0) in its file, -1 for several that nothing tells apart. ``position``, ``row``,
+    ``column``: LPS, the first voxel (mm) and the unit directions in which the column index and
+    the row index grow. ``spacing``: between rows, between columns, mm. ``pixels``: place and
+    length in bytes of the pixel data in the file. What is missing or unreadable is None.
     """
 
     path: Path
     ordinal: int
+    frame: int
+    frames: int
     sop_class: str
     instance: str
     series: str
@@ -68,138 +79,133 @@ class Header:
     tilt: float | None
     rows: int
     columns: int
-    frames: int
     samples: int
     photometric: str
+    bits_allocated: int
     bits_stored: int
+    signed: bool
     padding: tuple[int, int] | None
     slope: float | None
     intercept: float | None
     rescale_type: str
     lossy: bool
-    kernel: str
+    kernel_as_written: str
     transfer_syntax: UID
+    pixels: tuple[int, int] | None
+
+    @property
+    def place(self) -> str:
+        """The image's name in messages: numbers, nothing that a hospital chose."""
+        frame = f", frame {self.frame + 1}" if self.frames > 1 else ""
+        return f"DICOM file {self.ordinal}{frame}"
+
+    @property
+    def kernel(self) -> str:
+        """The convolution kernel as it may be shown; ``other`` for what is no kernel's name."""
+        if not self.kernel_as_written:
+            return ""
+        return self.kernel_as_written if KERNEL.match(self.kernel_as_written) else "other"
 
 
 def read(files: Sequence[Path]) -> tuple[list[Header], list[Path], int]:
     """Headers of the DICOM files among ``files``, the files that are none, and a count.
 
-    The count is of files that have the DICOM mark and cannot be read: a slice may be among them.
+    An enhanced CT gives a header for each of its frames. The count is of files that have the
+    DICOM mark and cannot be read: a slice may be among them.
     """
-    headers: list[Header] = []
+    found: list[Header] = []
     others: list[Path] = []
-    unreadable = 0
+    unreadable = ordinal = 0
     for path in files:
         with path.open("rb") as handle:
             head = handle.read(132)
-        marked = head[128:] == b"DICM"
-        bare = not marked and head[:2] in (b"\x08\x00", b"\x02\x00")
-        dataset = _dataset(path, bare) if marked or bare else None
-        if dataset is not None:
-            headers.append(_header(path, len(headers) + 1, dataset))
+            marked = head[128:] == b"DICM"
+            bare = not marked and head[:2] in (b"\x08\x00", b"\x02\x00")
+            images = _images(path, handle.fileno(), ordinal + 1, bare) if marked or bare else None
+        if images is not None:
+            found += images
+            ordinal += 1
         elif marked:
             unreadable += 1
         else:
             others.append(path)
-    return headers, others, unreadable
+    return found, others, unreadable
 
 
-def _dataset(path: Path, bare: bool) -> pydicom.Dataset | None:
-    """The header; ``bare`` for old files that start with their data set. None if it is broken."""
+def _images(path: Path, file: int, ordinal: int, bare: bool) -> list[Header] | None:
+    """The images of a file; ``bare`` if it starts with its data set. None if it is broken.
+
+    The file is mapped, so that an absurd length in it asks for no memory.
+    """
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS, force=bare)
+        with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+            frames.check_deflated(content)
+            dataset = pydicom.dcmread(
+                content,  # type: ignore[arg-type]  # it reads, seeks and tells like a file
+                stop_before_pixels=True,
+                specific_tags=TAGS,
+                force=bare,
+            )
+            header = _header(path, ordinal, dataset, _pixels(content, dataset))
+            return frames.expand(header, dataset)
     except Exception as error:  # pydicom raises whatever it likes on a broken file
         if machines_fault(error):
             raise
         return None
 
 
-def _header(path: Path, ordinal: int, dataset: pydicom.Dataset) -> Header:
+def _pixels(content: mmap.mmap, dataset: pydicom.Dataset) -> tuple[int, int] | None:
+    """Where the pixel data begin in the file, and their length; pydicom stopped before them."""
+    implicit, little = dataset.original_encoding
+    order = "<" if little else ">"
+    start = content.tell()
+    head = content.read(12)
+    if len(head) < 12 or struct.unpack(f"{order}HH", head[:4]) != PIXEL_DATA:
+        return None
+    if implicit:
+        return start + 8, struct.unpack(f"{order}I", head[4:8])[0]
+    if head[4:6] not in (b"OB", b"OW"):
+        return None
+    return start + 12, struct.unpack(f"{order}I", head[8:])[0]
+
+
+def _header(
+    path: Path, ordinal: int, dataset: pydicom.Dataset, pixels: tuple[int, int] | None
+) -> Header:
     meta = dataset.file_meta
-    orientation = _numbers(dataset, "ImageOrientationPatient", 6)
-    kernel = _text(dataset, "ConvolutionKernel").split("\\")[0]
+    orientation = numbers(dataset, "ImageOrientationPatient", 6)
     return Header(
         path=path,
         ordinal=ordinal,
-        sop_class=_text(dataset, "SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", "")),
-        instance=_text(dataset, "SOPInstanceUID"),
-        series=_text(dataset, "SeriesInstanceUID"),
-        study=_text(dataset, "StudyInstanceUID"),
-        frame_of_reference=_text(dataset, "FrameOfReferenceUID"),
-        patient=_text(dataset, "PatientID"),
-        modality=_text(dataset, "Modality").upper(),
-        image_type=tuple(v.strip().upper() for v in _text(dataset, "ImageType").split("\\")),
-        position=_numbers(dataset, "ImagePositionPatient", 3),
+        frame=0,
+        frames=max(whole(dataset, "NumberOfFrames", 1), 1),
+        sop_class=text(dataset, "SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", "")),
+        instance=text(dataset, "SOPInstanceUID"),
+        series=text(dataset, "SeriesInstanceUID"),
+        study=text(dataset, "StudyInstanceUID"),
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        patient=text(dataset, "PatientID"),
+        modality=text(dataset, "Modality").upper(),
+        image_type=tuple(v.strip() for v in text(dataset, "ImageType").upper().split("\\")),
+        position=numbers(dataset, "ImagePositionPatient", 3),
         row=orientation[:3] if orientation else None,
         column=orientation[3:] if orientation else None,
-        spacing=_numbers(dataset, "PixelSpacing", 2),
-        thickness=_number(dataset, "SliceThickness"),
-        tilt=_number(dataset, "GantryDetectorTilt"),
-        rows=int(_number(dataset, "Rows") or 0),
-        columns=int(_number(dataset, "Columns") or 0),
-        frames=int(_number(dataset, "NumberOfFrames") or 1),
-        samples=int(_number(dataset, "SamplesPerPixel") or 1),
-        photometric=_text(dataset, "PhotometricInterpretation"),
-        bits_stored=int(_number(dataset, "BitsStored") or 0),
-        padding=_padding(dataset),
-        slope=_number(dataset, "RescaleSlope"),
-        intercept=_number(dataset, "RescaleIntercept"),
-        rescale_type=_text(dataset, "RescaleType").upper(),
-        lossy=_text(dataset, "LossyImageCompression") == "01",
-        kernel=kernel if KERNEL.match(kernel) else ("other" if kernel else ""),
+        spacing=numbers(dataset, "PixelSpacing", 2),
+        thickness=number(dataset, "SliceThickness"),
+        tilt=number(dataset, "GantryDetectorTilt"),
+        rows=whole(dataset, "Rows"),
+        columns=whole(dataset, "Columns"),
+        samples=whole(dataset, "SamplesPerPixel", 1),
+        photometric=text(dataset, "PhotometricInterpretation"),
+        bits_allocated=whole(dataset, "BitsAllocated"),
+        bits_stored=whole(dataset, "BitsStored"),
+        signed=number(dataset, "PixelRepresentation") == 1,
+        padding=padding(dataset),
+        slope=number(dataset, "RescaleSlope"),
+        intercept=number(dataset, "RescaleIntercept"),
+        rescale_type=text(dataset, "RescaleType").upper(),
+        lossy=text(dataset, "LossyImageCompression") == "01",
+        kernel_as_written=text(dataset, "ConvolutionKernel").split("\\")[0],
         transfer_syntax=UID(str(meta.get("TransferSyntaxUID", "1.2.840.10008.1.2"))),
+        pixels=pixels,
     )
-
-
-def _value(dataset: pydicom.Dataset, keyword: str) -> Any:
-    """An element's value, None if it is absent, empty or not what its type demands."""
-    try:
-        value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError, NotImplementedError):
-        return None
-    return None if value is None or value == "" else value
-
-
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    value = _value(dataset, keyword)
-    if value is None:
-        return ""
-    if isinstance(value, str | int | float):
-        return str(value).strip()
-    return "\\".join(str(v) for v in value).strip()
-
-
-def _numbers(dataset: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    value = _value(dataset, keyword)
-    try:
-        numbers = tuple(float(v) for v in value)
-    except (TypeError, ValueError):
-        return None
-    finite = all(abs(v) < 1e6 for v in numbers)  # also False for NaN
-    return numbers if len(numbers) == count and finite else None
-
-
-def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    value = _value(dataset, keyword)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if abs(number) < 1e9 else None
-
-
-def _padding(dataset: pydicom.Dataset) -> tuple[int, int] | None:
-    """Lowest and highest stored value that is padding.
-
-    The value's sign is that of the pixels, whatever the element's own type says: 63536 in a
-    series of signed pixels is -2000.
-    """
-    ends = [_number(dataset, k) for k in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    stored = [int(v) for v in ends if v is not None]
-    if ends[0] is None:
-        return None
-    if _number(dataset, "PixelRepresentation") == 1:
-        stored = [v - 65536 if v > 32767 else v for v in stored]
-    else:
-        stored = [v + 65536 if v < 0 else v for v in stored]
-    return min(stored), max(stored)

@@ -1,32 +1,39 @@
-"""DICOM pixels to Hounsfield units."""
+"""DICOM pixels to Hounsfield units: what may be decoded, all slices at once, and what is odd."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.util import find_spec
+import mmap
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import get_decoder, pixel_array
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    UncompressedTransferSyntaxes,
-)
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLSNearLossless, UncompressedTransferSyntaxes
 
+from lacaf.convert import decoding, workers
 from lacaf.convert.headers import Header
-from lacaf.convert.hounsfield import PADDING_AT_MOST_HU, Hounsfield, check_air, from_stored
-from lacaf.records import Refusal, machines_fault
+from lacaf.convert.hounsfield import PADDING_AT_MOST_HU, check_air, window_flags
+from lacaf.records import Refusal
 
 #: Lossy JPEG (8 or 12 bits): the writer had to window the values, HU are gone.
 LOSSY_JPEG = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 52, 53, 54, 55, 56)}
+#: No scanner reconstructs a larger matrix.
+MOST_ROWS = 4096
+#: Below this a process costs more than it saves.
+LARGE_VOXELS = 2**22
+#: What is counted of each slice, in this order.
+COUNTS = ("padding", "air", "cut_off", "spare")
 
 
-def decode(slices: Sequence[Header]) -> tuple[NDArray[np.int16], dict[str, Any], list[str]]:
+def decode(
+    slices: Sequence[Header], each: Callable[[NDArray[np.int16]], None] | None = None
+) -> tuple[NDArray[np.int16], dict[str, Any], list[str]]:
     """Decode sorted slices to ``(Z, Y, X)`` int16 HU; padding becomes air (-1024 HU).
+
+    Args:
+        slices: of one matrix, from the bottom of the stack up.
+        each: called with each slice ``(Y, X)``, in order, as soon as it is there.
 
     Returns:
         The array, facts for the record (transfer syntax, rescale, padding), and flags.
@@ -38,73 +45,111 @@ def decode(slices: Sequence[Header]) -> tuple[NDArray[np.int16], dict[str, Any],
         _check_hounsfield(header)
         _check_decodable(header)
     padding, flags = _padding(slices)
-    array = np.empty((len(slices), slices[0].rows, slices[0].columns), np.int16)
+    shape = (len(slices), slices[0].rows, slices[0].columns)
+    array, counts = _shared(shape, np.int16), _shared((len(slices), len(COUNTS)), np.int64)
 
-    padded = air = cut_off = 0
-    # One after another: the JPEG-LS decoder holds Python's lock, threads made it no quicker.
-    for index, header in enumerate(slices):
-        hu = _decode_slice(header, padding[index])
-        array[index] = hu.array
-        padded, air, cut_off = padded + hu.padding, air + hu.air, cut_off + hu.cut_off
-    check_air(air, array.size, "the CT series")
-    if cut_off:
-        flags.append(f"{cut_off} voxels above 32767 HU were cut off")
+    def work(index: int) -> None:
+        hu = decoding.decode(slices[index], padding[index], array[index])
+        counts[index] = [getattr(hu, name) for name in COUNTS]
+
+    # Packed pixels are decoded apart whatever their size: a decoder may crash on broken ones.
+    packed = any(h.transfer_syntax not in UncompressedTransferSyntaxes for h in slices)
+    ready: set[int] = set()
+    following = 0
+    for index in workers.each(
+        work, len(slices), lambda i: slices[i].place, apart=packed or array.size > LARGE_VOXELS
+    ):
+        ready.add(index)
+        while following in ready:
+            if each is not None:
+                each(array[following])
+            following += 1
+    total = dict(zip(COUNTS, (int(n) for n in counts.sum(axis=0)), strict=True))
+    check_air(total["air"], array.size, "the CT series")
+    flags += _flags(slices, total) + window_flags(array)
+    return array, _facts(slices, total["padding"] / array.size), flags
+
+
+def _shared(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray:
+    """An array of zeros in memory that forked processes share."""
+    bytes_needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, bytes_needed), dtype).reshape(shape)
+
+
+def _flags(slices: Sequence[Header], total: dict[str, int]) -> list[str]:
+    flags = []
+    if total["cut_off"]:
+        flags.append(f"{total['cut_off']} voxels above 32767 HU were cut off")
+    if total["spare"]:
+        flags.append(
+            f"{total['spare']} voxels have bits above BitsStored; these were left out as an overlay"
+        )
     if any(h.lossy or h.transfer_syntax == JPEGLSNearLossless for h in slices):
         flags.append("lossy compression: HU are approximate")
     if any(h.rescale_type == "US" for h in slices):
         flags.append("RescaleType is unspecified (US); taken as HU")
-    facts = {
+    return flags
+
+
+def _facts(slices: Sequence[Header], padding_share: float) -> dict[str, Any]:
+    return {
         "transfer_syntax": sorted({_syntax_name(h) for h in slices}),
         "rescale": [
             {"slope": slope, "intercept": intercept}
             for slope, intercept in sorted({(h.slope, h.intercept) for h in slices})
         ],
-        "padding_share": round(padded / array.size, 6),
+        "padding_share": round(padding_share, 6),
     }
-    return array, facts, flags
 
 
 def _check_hounsfield(header: Header) -> None:
-    file = f"DICOM file {header.ordinal}"
     remedy = "export the original CT, not a picture of it"
     if header.slope is None or header.intercept is None:
         raise Refusal(
             "RescaleSlope or RescaleIntercept is missing: the values are not in Hounsfield units",
             expectation="CT with its rescale values",
             remedy=remedy,
-            file=file,
+            file=header.place,
         )
     if header.slope <= 0:
         raise Refusal(
             f"RescaleSlope is {header.slope:g}",
             expectation="a positive slope",
             remedy=remedy,
-            file=file,
+            file=header.place,
         )
     if header.rescale_type not in ("", "US") and not header.rescale_type.startswith(("HU", "HOU")):
         raise Refusal(
             "RescaleType is not Hounsfield units",
             expectation="HU",
             remedy="hand over the CT itself, not a spectral map or a dose",
-            file=file,
+            file=header.place,
         )
     if header.transfer_syntax in LOSSY_JPEG or header.bits_stored <= 8:
         raise Refusal(
-            f"windowed or lossy pixels ({header.bits_stored} bits, {_syntax_name(header)})",
+            f"not HU: windowed or lossy pixels ({header.bits_stored} bits, {_syntax_name(header)})",
             expectation="the scanner's 12 to 16 bits, without loss",
             remedy=remedy,
-            file=file,
+            file=header.place,
         )
     if header.photometric != "MONOCHROME2":
         raise Refusal(
             "the pixels are not MONOCHROME2",
             expectation="plain CT values",
             remedy=remedy,
-            file=file,
+            file=header.place,
         )
 
 
 def _check_decodable(header: Header) -> None:
+    if max(header.rows, header.columns) > MOST_ROWS or header.bits_stored > header.bits_allocated:
+        raise Refusal(
+            f"its header asks for {header.rows}x{header.columns} pixels with "
+            f"{header.bits_stored} of {header.bits_allocated} bits",
+            expectation=f"at most {MOST_ROWS}x{MOST_ROWS} pixels",
+            remedy="fetch the file again",
+            file=header.place,
+        )
     if header.transfer_syntax in UncompressedTransferSyntaxes:
         return
     try:
@@ -116,7 +161,7 @@ def _check_decodable(header: Header) -> None:
             f"transfer syntax {_syntax_name(header)} cannot be decoded",
             expectation="uncompressed, RLE, JPEG lossless, JPEG-LS or JPEG 2000 pixels",
             remedy="recompress the series, for instance with gdcmconv or dcmdjpeg",
-            file=f"DICOM file {header.ordinal}",
+            file=header.place,
         )
 
 
@@ -142,33 +187,3 @@ def _padding(slices: Sequence[Header]) -> tuple[list[tuple[int, int] | None], li
         f"PixelPaddingValue would be {hu} HU, which is tissue; it was ignored"
         for hu in sorted(doubtful)
     ]
-
-
-def _decode_slice(header: Header, padding: tuple[int, int] | None) -> Hounsfield:
-    # pydicom prefers pylibjpeg for JPEG-LS, which needs three times as long.
-    jpeg_ls = header.transfer_syntax in (JPEGLSLossless, JPEGLSNearLossless)
-    plugin = "pyjpegls" if jpeg_ls and find_spec("jpeg_ls") else ""
-    try:
-        # A deflated file must be unpacked whole before its pixels can be found.
-        deflated = header.transfer_syntax == DeflatedExplicitVRLittleEndian
-        origin = pydicom.dcmread(header.path) if deflated else header.path
-        stored = pixel_array(origin, raw=True, decoding_plugin=plugin)
-    except Exception as error:  # decoders raise whatever they like
-        if machines_fault(error):
-            raise
-        raise Refusal(
-            f"its pixels cannot be decoded ({type(error).__name__}): cut short or damaged",
-            expectation="whole pixel data",
-            remedy="fetch the file again",
-            file=f"DICOM file {header.ordinal}",
-        ) from None
-    if stored.shape != (header.rows, header.columns):
-        raise Refusal(
-            f"its pixels have the shape {stored.shape}",
-            expectation=f"{(header.rows, header.columns)} as the header says",
-            remedy="fetch the file again",
-            file=f"DICOM file {header.ordinal}",
-        )
-    assert header.slope is not None  # checked above, for mypy
-    assert header.intercept is not None
-    return from_stored(stored, header.slope, header.intercept, padding)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 
 import numpy as np
 
 from lacaf.convert.headers import DICOMDIR, MODALITIES, Header
+from lacaf.params import Convert
 from lacaf.records import Refusal
 
 #: A plane is axial if its normal lies within 45 degrees of the body's axis.
 AXIAL_COSINE = 0.7071
+#: A series with at least this share of the slices of the largest is its equal: two phases of
+#: one scan differ by a slice or two, and that is no reason to prefer one.
+NEARLY_AS_MANY = 0.9
+#: Thicknesses that differ by less are one thickness.
+SAME_THICKNESS_MM = 0.05
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+#: Words in ImageType that mark a picture made of many slices, or of a screen: no HU of a place.
+PICTURES = {"MIP", "MINIP", "MAXIP", "MAXIMUM", "MINIMUM", "SUBTRACTION", "VRT", "SCREEN"}
 
 
 @dataclass(frozen=True)
@@ -55,11 +67,20 @@ def is_axial(header: Header) -> bool:
     return bool(abs(normal[2]) >= AXIAL_COSINE * max(float(np.linalg.norm(normal)), 1e-9))
 
 
-def choose(headers: Sequence[Header], min_slices: int) -> Choice:
-    """The axial CT series with most slices.
+def choose(headers: Sequence[Header], rules: Convert, named: str = "") -> Choice:
+    """The CT series that is meant.
+
+    Axial CT series of at least ``rules.min_slices`` slices are candidates. Of several, those with
+    the most preferred kernel stay, then those with the most preferred thickness, then the one
+    with clearly most slices.
+
+    Args:
+        headers: all images that came in.
+        rules: minimum and preferences.
+        named: the series' number (as in a refusal) or SeriesInstanceUID; that one, or none.
 
     Raises:
-        Refusal: no series is large enough, two are equally large, or there are two patients.
+        Refusal: no series is a candidate, several are equal, or there are two patients.
     """
     aside: Counter[str] = Counter()
     groups: dict[str, list[Header]] = {}
@@ -70,19 +91,26 @@ def choose(headers: Sequence[Header], min_slices: int) -> Choice:
         else:
             groups.setdefault(header.series, []).append(header)
     every = [Series(number, group) for number, group in enumerate(groups.values(), start=1)]
-    for series in every:
-        if not series.axial:
-            aside["CT that is not axial"] += len(series.headers)
-    axial = sorted((s for s in every if s.axial), key=lambda s: -len(s.headers))
-    _check(axial, aside, min_slices)
-    best = axial[0]
-    for series in axial[1:]:
-        aside["CT series with fewer slices"] += len(series.headers)
+    if named:
+        every = _named(every, named, aside)
+    axial = _kept(every, lambda s: s.axial, "CT that is not axial", aside)
+    least = max(rules.min_slices, 2)  # a spacing needs two
+    _check(axial, aside, least)
+    candidates = [s for s in axial if len(s.headers) >= least]
+    best, why = _preferred(candidates, rules)
+    for series in axial:
+        if len(series.headers) < len(best.headers):
+            aside["CT series with fewer slices"] += len(series.headers)
+        elif series is not best:
+            aside["CT series that the rules do not prefer"] += len(series.headers)
     flags = []
     if len({h.study for s in axial for h in s.headers}) > 1:
         flags.append("the source holds CT of several studies")
-    why = "the only axial CT series" if len(axial) == 1 else "the axial CT series with most slices"
-    return Choice(best, why, len(axial), aside, flags)
+    if any("DERIVED" in h.image_type for h in best.headers):
+        flags.append("ImageType is DERIVED: the images were processed after reconstruction")
+    if named:
+        why = "the series that the case table names"
+    return Choice(best, why, len(candidates), aside, flags)
 
 
 def _unfit(header: Header) -> str:
@@ -95,51 +123,132 @@ def _unfit(header: Header) -> str:
         return "localizer"
     if header.sop_class == SECONDARY_CAPTURE:
         return "secondary capture"
+    if PICTURES & {word for kind in header.image_type for word in re.split("[_ ]", kind)}:
+        return "projection or screenshot"
     if header.rows == 0 or header.columns == 0:
         return "CT without pixels"
     if header.samples != 1:
         return "colour image"
-    return "CT with several frames in a file" if header.frames > 1 else ""
+    return "CT with several frames in a file" if header.frame < 0 else ""
 
 
 def _without_copies(headers: Sequence[Header], aside: Counter[str]) -> list[Header]:
     """Files of the same instance and the same bytes count once."""
-    kept: dict[str, list[Header]] = {}
-    result = []
+    files: dict[str, list[Path]] = {}
     for header in headers:
-        twins = kept.setdefault(header.instance, []) if header.instance else []
-        if any(t.path.read_bytes() == header.path.read_bytes() for t in twins):
-            aside["exact copy of another file"] += 1
-        else:
-            twins.append(header)
-            result.append(header)
-    return result
+        if header.instance:
+            paths = files.setdefault(header.instance, [])
+            if header.path not in paths[-1:]:
+                paths.append(header.path)
+    copies: set[Path] = set()
+    for paths in files.values():
+        seen: set[str] = set()
+        for path in paths if len(paths) > 1 else ():
+            with path.open("rb") as handle:
+                content = hashlib.file_digest(handle, "sha256").hexdigest()
+            if content in seen:
+                copies.add(path)
+            seen.add(content)
+    if copies:
+        aside["exact copy of another file"] += len(copies)
+    return [h for h in headers if h.path not in copies]
 
 
-def _check(axial: list[Series], aside: Counter[str], min_slices: int) -> None:
+def _kept(
+    every: list[Series], keep: Callable[[Series], bool], reason: str, aside: Counter[str]
+) -> list[Series]:
+    for series in every:
+        if not keep(series):
+            aside[reason] += len(series.headers)
+    return [s for s in every if keep(s)]
+
+
+def _named(every: list[Series], named: str, aside: Counter[str]) -> list[Series]:
+    """The series that the case table names, by number or by UID."""
+
+    def meant(series: Series) -> bool:
+        return named in (str(series.number), series.headers[0].series)
+
+    found = _kept(every, meant, "CT series that the case table does not name", aside)
+    if not found:
+        raise Refusal(
+            "it does not hold the series that the case table names; it holds "
+            + ("; ".join(s.described() for s in every) or "no CT series"),
+            expectation="the number or the SeriesInstanceUID of a CT series of this source",
+            remedy="correct the column series of the case table, or leave it empty",
+            file="the source",
+        )
+    return found
+
+
+def _check(axial: list[Series], aside: Counter[str], least: int) -> None:
+    """There is a series that is large enough, and all are of one patient."""
     found = "; ".join(s.described() for s in axial)
     beside = ", ".join(f"{count} × {reason}" for reason, count in aside.items())
-    if not axial or len(axial[0].headers) < min_slices:
+    if not any(len(s.headers) >= least for s in axial):
         raise Refusal(
             (f"too few slices ({found})" if axial else "no axial CT series")
             + (f", beside {beside}" if beside else ""),
-            expectation=f"an axial CT series of at least {min_slices} slices",
+            expectation=f"an axial CT series of at least {least} slices",
             remedy="hand over the whole series, or lower convert.min_slices if so few are meant",
             file="the source",
         )
-    if len({h.patient for s in axial for h in s.headers}) > 1:
+    patients = {h.patient for s in axial for h in s.headers}
+    if len(patients) > 1:
         raise Refusal(
-            f"it holds CT of {len({h.patient for s in axial for h in s.headers})} patients",
+            f"it holds CT of {len(patients)} patients",
             expectation="one patient a case",
             remedy="give each patient a folder and a row in the case table",
             file="the source",
         )
-    most = len(axial[0].headers)
-    equal = [s for s in axial if len(s.headers) == most]
-    if len(equal) > 1:
-        raise Refusal(
-            f"{len(equal)} series are equally large ({'; '.join(s.described() for s in equal)})",
-            expectation="one axial CT series with most slices",
-            remedy="keep the wanted series in a folder of its own (soft kernel, thin slices)",
-            file="the source",
-        )
+
+
+def _preferred(candidates: list[Series], rules: Convert) -> tuple[Series, str]:
+    """The candidate that the rules prefer, and in which respect."""
+    if len(candidates) == 1:
+        return candidates[0], "the only axial CT series"
+    left = candidates
+    for narrow, respect in (
+        (_by_kernel, "the preferred kernel"),
+        (_by_thickness, "the preferred thickness"),
+        (_by_count, "most slices"),
+    ):
+        left = narrow(left, rules)
+        if len(left) == 1:
+            return left[0], f"the axial CT series with {respect}"
+    raise Refusal(
+        f"{len(left)} series are equally good ({'; '.join(s.described() for s in left)})",
+        expectation="one axial CT series that the rules of convert prefer",
+        remedy="name one in the column series of the case table (its number here, or its "
+        "SeriesInstanceUID), or set convert.prefer_kernels or convert.prefer_thickness_mm",
+        file="the source",
+    )
+
+
+def _by_kernel(candidates: list[Series], rules: Convert) -> list[Series]:
+    """Those that match the first of the patterns that any matches; all if none does."""
+    for pattern in rules.prefer_kernels:
+        matching = [
+            s
+            for s in candidates
+            if fnmatch(s.headers[0].kernel_as_written.upper(), pattern.upper())
+        ]
+        if matching:
+            return matching
+    return candidates
+
+
+def _by_thickness(candidates: list[Series], rules: Convert) -> list[Series]:
+    """Those whose slices are nearest to the wanted thickness; all if none is wanted or known."""
+    wanted = rules.prefer_thickness_mm
+    known = [s for s in candidates if s.headers[0].thickness is not None]
+    if wanted is None or not known:
+        return candidates
+    off = [abs((s.headers[0].thickness or 0) - wanted) for s in known]
+    return [s for s, o in zip(known, off, strict=True) if o <= min(off) + SAME_THICKNESS_MM]
+
+
+def _by_count(candidates: list[Series], rules: Convert) -> list[Series]:
+    """Those with about as many slices as the largest."""
+    most = max(len(s.headers) for s in candidates)
+    return [s for s in candidates if len(s.headers) >= NEARLY_AS_MANY * most]

@@ -29,16 +29,21 @@ ROUNDING_MM = 0.01
 _SERIES = "the CT series"
 
 
-def stack(slices: Sequence[Header], tolerance: float) -> tuple[list[Header], Grid]:
+def stack(
+    slices: Sequence[Header], tolerance: float, tilt: str = "refuse"
+) -> tuple[list[Header], Grid, float]:
     """Sort slices along their normal and give them their grid.
 
     Args:
         slices: headers of one series, in any order.
         tolerance: share of the slice spacing by which a slice may stray from its regular place.
+        tilt: ``refuse`` a stack that leans off its normal, or give it a leaning grid, for it is
+            going to be resampled (``resample``).
 
     Returns:
-        The headers in order, and the grid: x index along the rows, y index along the columns,
-        z index along the normal (row x column), so the grid is always right-handed.
+        The headers in order; the grid: x index along the rows, y index along the columns,
+        z index along the normal (row x column), so the grid is always right-handed; and by how
+        many degrees the stack leans off the normal (0 for an upright stack).
 
     Raises:
         Refusal: a tag is missing, or size, plane, place or spacing are not of one volume.
@@ -58,24 +63,38 @@ def stack(slices: Sequence[Header], tolerance: float) -> tuple[list[Header], Gri
     position = position[order]
     height = position @ normal
     _check_duplicates(height)
-    _check_line(position, height, normal, min(ordered[0].spacing or (1.0,)))
+    lean = _lean(position, height, normal, min(ordered[0].spacing or (1.0,)))
+    degrees = float(np.degrees(np.arctan(np.linalg.norm(lean))))
+    if degrees and tilt != "resample":
+        raise leaning(degrees, _SERIES)
     _check_spacing(height, tolerance)
     step = (height[-1] - height[0]) / (len(height) - 1)
     between_rows, between_columns = ordered[0].spacing
     affine = np.eye(4)
-    affine[:3, :3] = np.stack([row * between_columns, column * between_rows, normal * step], axis=1)
+    affine[:3, 0], affine[:3, 1] = row * between_columns, column * between_rows
+    affine[:3, 2] = (normal + lean) * step
     affine[:3, 3] = position[0]
-    return ordered, Grid((len(ordered), ordered[0].rows, ordered[0].columns), affine)
+    return ordered, Grid((len(ordered), ordered[0].rows, ordered[0].columns), affine), degrees
+
+
+def leaning(degrees: float, file: str) -> Refusal:
+    """The refusal of a stack of slices that leans off their normal."""
+    return Refusal(
+        f"gantry tilt: the slices are stacked {degrees:.1f} degrees off their normal",
+        expectation="slices stacked along their normal",
+        remedy="set convert.tilt to resample, or take an untilted scan",
+        file=file,
+    )
 
 
 def _check_present(slices: Sequence[Header], tag: str, attribute: str) -> None:
-    lacking = [h.ordinal for h in slices if getattr(h, attribute) is None]
+    lacking = [h for h in slices if getattr(h, attribute) is None]
     if lacking:
         raise Refusal(
             f"{tag} is missing or unreadable in {len(lacking)} of {len(slices)} slices",
             expectation=f"a usable {tag} in every slice",
             remedy="export the series anew, with its original headers",
-            file=f"DICOM file {lacking[0]}",
+            file=lacking[0].place,
         )
 
 
@@ -92,7 +111,7 @@ def _check_matrix(slices: Sequence[Header]) -> None:
                 f"{first.rows}x{first.columns} of {_mm(first.spacing)} mm",
                 expectation="one matrix and one pixel size in a series",
                 remedy="take out the images that belong to another reconstruction",
-                file=f"DICOM file {header.ordinal}",
+                file=header.place,
             )
     if min(first.spacing or (0.0,)) <= 0:
         raise Refusal(
@@ -143,8 +162,12 @@ def _check_duplicates(height: NDArray) -> None:
         )
 
 
-def _check_line(position: NDArray, height: NDArray, normal: NDArray, pixel_mm: float) -> None:
-    """The stack must rise along the normal: a slanted one (gantry tilt) is no box of voxels."""
+def _lean(position: NDArray, height: NDArray, normal: NDArray, pixel_mm: float) -> NDArray:
+    """How far the stack moves sideways for each mm along the normal: a vector, 0 if upright.
+
+    A stack that leans (gantry tilt) is no box of voxels. Places are rounded text, so a lean of
+    less than a share of a pixel over the whole stack is none.
+    """
     sideways = position - np.outer(height, normal)
     sideways = sideways - sideways[0]
     drift = sideways[-1] / (height[-1] - height[0])
@@ -157,14 +180,7 @@ def _check_line(position: NDArray, height: NDArray, normal: NDArray, pixel_mm: f
             remedy="separate the acquisitions that share the series",
             file=_SERIES,
         )
-    if np.linalg.norm(sideways[-1]) > SIDEWAYS_VOX * pixel_mm:
-        angle = np.degrees(np.arctan(np.linalg.norm(drift)))
-        raise Refusal(
-            f"gantry tilt: the slices are stacked {angle:.1f} degrees off their normal",
-            expectation="slices stacked along their normal",
-            remedy="correct the tilt by resampling on purpose, or take an untilted scan",
-            file=_SERIES,
-        )
+    return drift if np.linalg.norm(sideways[-1]) > SIDEWAYS_VOX * pixel_mm else np.zeros(3)
 
 
 def _check_spacing(height: NDArray, tolerance: float) -> None:

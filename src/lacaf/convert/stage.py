@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lacaf import volume
+from lacaf import nifti, volume
 from lacaf.cases import Case
-from lacaf.convert import headers, labels, pixels, series, sources, stacking, volumes
+from lacaf.convert import headers, labels, pixels, series, sources, stacking, tilt, volumes
 from lacaf.convert.labels import Identity
 from lacaf.convert.sources import Source
 from lacaf.params import Convert, Params
@@ -36,10 +36,8 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), sources.opened(case.source) as source:
         warnings.simplefilter("ignore")
-        image, details, identity = _image(source, params.convert)
+        image, details, identity = _image(source, params.convert, case.series, folder)
         details["archive"] = source.archive
-        _check_size(image.grid, params.convert.min_slices)
-        volume.write(image, folder / "image.nii.gz")
     details["image"] = _described(image)
     details["labels"] = None
     if case.labels is not None and case.coding is not None:
@@ -50,16 +48,19 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
     return details
 
 
-def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any], Identity | None]:
-    """The CT among the files: the DICOM series if there is any, else the one volume file.
+def _image(
+    source: Source, params: Convert, named: str, folder: Path
+) -> tuple[Volume, dict[str, Any], Identity | None]:
+    """Write the CT among the files: the DICOM series if there is any, else the one volume file.
 
-    With it come the details for the record and, of a DICOM series, its UIDs.
+    Returns it with the details for the record and, of a DICOM series, its UIDs.
     """
     found, others, unreadable = headers.read(source.files)
     volume_files = [p for p in others if sources.volume_kind(p)]
     aside = {"not DICOM": len(others) - len(volume_files), "unreadable DICOM": unreadable}
     if found:
-        return _from_dicom(found, {"volume file": len(volume_files), **aside}, params)
+        aside["volume file"] = len(volume_files)
+        return _from_dicom(series.choose(found, params, named), aside, params, folder)
     if len(volume_files) != 1:
         raise Refusal(
             f"it holds no DICOM file, {len(volume_files)} volume files and "
@@ -68,32 +69,35 @@ def _image(source: Source, params: Convert) -> tuple[Volume, dict[str, Any], Ide
             remedy="name the CT itself as source in the case table; unpack archives in the folder",
             file="the source",
         )
-    image, kind, facts, flags = volumes.read_image(volume_files[0], "the image file")
-    return (
-        image,
-        {
-            "kind": kind,
-            "chosen": {"why": "the only image", **facts},
-            "left_aside": _counted(aside),
-            "flags": flags,
-        },
-        None,
-    )
+    image, kind, facts, flags = volumes.read_image(volume_files[0], "the image file", params.tilt)
+    _check_size(image.grid, params.min_slices)
+    volume.write(image, folder / "image.nii.gz")
+    details = {
+        "kind": kind,
+        "chosen": {"why": "the only image", **facts},
+        "left_aside": _counted(aside),
+        "flags": flags,
+    }
+    return image, details, None
 
 
 def _from_dicom(
-    found: list[headers.Header], aside: dict[str, int], params: Convert
+    choice: series.Choice, aside: dict[str, int], params: Convert, folder: Path
 ) -> tuple[Volume, dict[str, Any], Identity]:
-    choice = series.choose(found, max(params.min_slices, 2))  # a spacing needs two
-    ordered, grid = stacking.stack(choice.series.headers, params.spacing_tolerance)
-    array, facts, flags = pixels.decode(ordered)
+    ordered, grid, degrees = stacking.stack(
+        choice.series.headers, params.spacing_tolerance, params.tilt
+    )
+    _check_size(grid, params.min_slices)
+    if degrees:
+        array, facts, flags = pixels.decode(ordered)
+        image = tilt.upright(Volume(array, grid))
+        volume.write(image, folder / "image.nii.gz")
+        flags.append(tilt.flag(degrees))
+    else:
+        with nifti.writing(folder / "image.nii.gz", grid, np.int16) as add:
+            array, facts, flags = pixels.decode(ordered, add)
+        image = Volume(array, grid)
     first = ordered[0]
-    if aside.get("unreadable DICOM"):
-        flags.append("some DICOM files cannot be read; slices may be among them")
-    if first.tilt:
-        flags.append("the header names a gantry tilt, the slices show none")
-    if first.thickness and grid.spacing_mm[0] > 1.5 * first.thickness:
-        flags.append("slices lie further apart than they are thick: gaps between them")
     details = {
         "kind": "dicom",
         "chosen": {
@@ -107,9 +111,22 @@ def _from_dicom(
             **facts,
         },
         "left_aside": _counted({**choice.left_aside, **aside}),
-        "flags": choice.flags + flags,
+        "flags": choice.flags + _series_flags(first, grid, degrees, aside) + flags,
     }
-    return Volume(array, grid), details, Identity(first.series, first.frame_of_reference)
+    return image, details, Identity(first.series, first.frame_of_reference)
+
+
+def _series_flags(
+    first: headers.Header, grid: Grid, degrees: float, aside: dict[str, int]
+) -> list[str]:
+    flags = []
+    if aside.get("unreadable DICOM"):
+        flags.append("some DICOM files cannot be read; slices may be among them")
+    if first.tilt and not degrees:
+        flags.append("the header names a gantry tilt, the slices show none")
+    if first.thickness and grid.spacing_mm[0] > 1.5 * first.thickness:
+        flags.append("slices lie further apart than they are thick: gaps between them")
+    return flags
 
 
 def _counted(aside: dict[str, int]) -> dict[str, int]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored
+from lacaf.convert import stacking, tilt
+from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.convert.sources import volume_kind
 from lacaf.records import Refusal, machines_fault
 from lacaf.volume import Grid, Volume
@@ -49,21 +50,45 @@ def read(path: Path, file: str) -> tuple[Volume, str]:
     return found, kind
 
 
-def read_image(path: Path, file: str) -> tuple[Volume, str, dict[str, Any], list[str]]:
+def read_image(
+    path: Path, file: str, tilted: str = "refuse"
+) -> tuple[Volume, str, dict[str, Any], list[str]]:
     """A CT from a volume file: int16 HU, its kind, facts for the record, and flags.
+
+    ``tilted``: what to do with slices (of the third axis) that lean off their normal: ``refuse``
+    or ``resample``.
 
     Raises:
         Refusal: as :func:`read`, and where the values are no HU or the axes are sheared.
     """
     found, kind = read(path, file)
-    _check_right_angles(found.grid, file)
+    degrees = _lean(found.grid, file)
+    if degrees and tilted != "resample":
+        raise stacking.leaning(degrees, file)
     array, flags = _whole_numbers(found.array, file)
-    hu = from_stored(array, 1, 0, None)
-    check_air(hu.air, array.size, file)
-    if hu.cut_off:
-        flags.append(f"{hu.cut_off} voxels above {HU_RANGE[1]} HU were cut off")
-    facts = {"padding_share": round(hu.padding / array.size, 6)}
-    return Volume(hu.array, found.grid), kind, facts, flags
+    hu, padding, cut_off = _hounsfield(array, file)
+    if cut_off:
+        flags.append(f"{cut_off} voxels above {HU_RANGE[1]} HU were cut off")
+    image = Volume(hu, found.grid)
+    if degrees:
+        image = tilt.upright(image)
+        flags.append(tilt.flag(degrees))
+    facts = {"padding_share": round(padding / array.size, 6)}
+    return image, kind, facts, flags + window_flags(hu)
+
+
+def _hounsfield(array: NDArray, file: str) -> tuple[NDArray[np.int16], int, int]:
+    """HU, and how many voxels are padding and how many too high; slice by slice, for memory."""
+    hu = np.empty(array.shape, np.int16)
+    padding = air = cut_off = 0
+    for index, part in enumerate(array):
+        found = from_stored(part, 1, 0, None)
+        hu[index] = found.array
+        padding, air, cut_off = (
+            padding + found.padding, air + found.air, cut_off + found.cut_off,
+        )  # fmt: skip
+    check_air(air, array.size, file)
+    return hu, padding, cut_off
 
 
 def _whole_numbers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
@@ -82,17 +107,24 @@ def _whole_numbers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
     return np.clip(rounded, -(2**31), 2**31 - 1).astype(np.int64), flags
 
 
-def _check_right_angles(grid: Grid, file: str) -> None:
-    axes = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
-    cosine = np.abs(axes.T @ axes - np.eye(3)).max()
-    if cosine > RIGHT_ANGLE:
+def _lean(grid: Grid, file: str) -> float:
+    """By how many degrees the slices of the third axis lean off their normal; 0 for a box.
+
+    Raises:
+        Refusal: the slices themselves are skewed.
+    """
+    x, y, z = (grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)).T
+    if abs(x @ y) > RIGHT_ANGLE:
         raise Refusal(
-            f"gantry tilt: its axes are {np.degrees(np.arcsin(cosine)):.1f} degrees "
-            "off a right angle",
+            f"its first two axes are {np.degrees(np.arcsin(abs(x @ y))):.1f} degrees off a right "
+            "angle",
             expectation="axes at right angles",
-            remedy="correct the tilt by resampling on purpose, or take an untilted scan",
+            remedy="write the file anew on a grid at right angles",
             file=file,
         )
+    if max(abs(x @ z), abs(y @ z)) <= RIGHT_ANGLE:
+        return 0.0
+    return float(np.degrees(np.arccos(abs(np.cross(x, y) @ z))))
 
 
 def _broken(error: Exception, file: str) -> Refusal:

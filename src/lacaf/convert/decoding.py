@@ -1,0 +1,116 @@
+"""The pixels of one slice: from the file to HU, by the shortest way that its encoding allows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
+
+from lacaf.convert.headers import Header
+from lacaf.convert.hounsfield import Hounsfield, from_stored, table
+from lacaf.records import Refusal, machines_fault
+
+#: Pixels that lie in the file as they are.
+PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+
+
+def decode(header: Header, padding: tuple[int, int] | None, out: NDArray[np.int16]) -> Hounsfield:
+    """HU of a slice, written to ``out`` (Y, X).
+
+    Args:
+        header: of the slice; its rescale values are there.
+        padding: lowest and highest stored value that is no measurement.
+        out: of the header's rows and columns.
+
+    Raises:
+        Refusal: the pixels are cut short, damaged or of another size than the header says.
+        OSError, MemoryError: the machine's fault.
+    """
+    assert header.slope is not None  # checked before, for mypy
+    assert header.intercept is not None
+    rescale = (header.slope, header.intercept, padding)
+    try:
+        if header.transfer_syntax in PLAIN and header.bits_allocated == 16 and header.pixels:
+            return table(header.bits_stored, header.signed, *rescale).of(_plain(header), out)
+        stored = _unpacked(header)
+    except Refusal:
+        raise
+    except Exception as error:  # decoders raise whatever they like
+        if machines_fault(error):
+            raise
+        raise _broken(f"its pixels cannot be decoded ({type(error).__name__})", header) from None
+    if stored.shape != out.shape:
+        raise _broken(f"its pixels have the shape {stored.shape}", header)
+    if stored.dtype.itemsize == 2:
+        words = np.ascontiguousarray(stored).view(np.uint16)
+        return table(16, stored.dtype.kind == "i", *rescale).of(words, out)
+    found = from_stored(stored, *rescale)
+    out[:] = found.array
+    return found
+
+
+def _plain(header: Header) -> NDArray[np.uint16]:
+    """The words of a slice as they lie in the file."""
+    assert header.pixels is not None
+    start, length = header.pixels
+    slice_bytes = header.rows * header.columns * 2
+    if length != slice_bytes * header.frames:
+        raise _broken(
+            f"its pixel data have {length} bytes, its header asks for "
+            f"{slice_bytes * header.frames}",
+            header,
+        )
+    with header.path.open("rb", buffering=0) as handle:
+        handle.seek(start + header.frame * slice_bytes)
+        content = handle.read(slice_bytes)
+    if len(content) < slice_bytes:
+        raise _broken(f"its pixel data break off after {len(content)} of {length} bytes", header)
+    order = ">" if header.transfer_syntax == ExplicitVRBigEndian else "<"
+    words = np.frombuffer(content, f"{order}u2").reshape(header.rows, header.columns)
+    return words.astype(np.uint16, copy=False)
+
+
+def _unpacked(header: Header) -> NDArray:
+    """Stored values by one of pydicom's decoders."""
+    # pydicom prefers pylibjpeg for JPEG-LS, which needs three times as long.
+    jpeg_ls = header.transfer_syntax in (JPEGLSLossless, JPEGLSNearLossless)
+    plugin = "pyjpegls" if jpeg_ls and find_spec("jpeg_ls") else ""
+    if header.frames > 1:
+        return pixel_array(
+            _dataset(header.path, header.path.stat().st_mtime_ns),
+            index=header.frame,
+            raw=True,
+            decoding_plugin=plugin,
+        )
+    # A deflated file must be unpacked whole before its pixels can be found.
+    deflated = header.transfer_syntax == DeflatedExplicitVRLittleEndian
+    origin = pydicom.dcmread(header.path) if deflated else header.path
+    return pixel_array(origin, raw=True, decoding_plugin=plugin)
+
+
+@lru_cache(maxsize=1)
+def _dataset(path: Path, changed: int) -> pydicom.Dataset:
+    """A file of many frames, read once for all of them (anew if it has ``changed``)."""
+    return pydicom.dcmread(path)
+
+
+def _broken(finding: str, header: Header) -> Refusal:
+    return Refusal(
+        finding,
+        expectation="whole pixel data, of the size that the header says",
+        remedy="fetch the file again: it is cut short or damaged",
+        file=header.place,
+    )

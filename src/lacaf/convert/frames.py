@@ -1,0 +1,85 @@
+"""Enhanced CT: many slices in one file, each described by functional groups.
+
+DICOM PS3.3 A.38 (Enhanced CT) and A.70 (Legacy Converted Enhanced CT): what a plain slice says
+at the top of its header stands in a group of the frame's own, or in one that all frames share.
+"""
+
+from __future__ import annotations
+
+import mmap
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pydicom import Dataset
+
+from lacaf.convert.values import number, numbers, text, value
+
+if TYPE_CHECKING:
+    from lacaf.convert.headers import Header
+
+ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+#: A deflated file is unpacked whole to be read; more than this is made to fill the memory.
+MOST_DEFLATED_BYTES = 2**30
+
+
+def expand(header: Header, dataset: Dataset) -> list[Header]:
+    """The frames of an enhanced CT, each with its own place; any other image as it is.
+
+    Frames that no group describes, one for one, stay one image (``frame`` is -1): nothing says
+    where each lies.
+    """
+    own = value(dataset, "PerFrameFunctionalGroupsSequence") or []
+    if header.sop_class not in ENHANCED_CT or len(own) != header.frames:
+        return [header if header.frames == 1 else replace(header, frame=-1)]
+    shared = value(dataset, "SharedFunctionalGroupsSequence") or [Dataset()]
+    return [_frame(header, index, (own[index], shared[0])) for index in range(header.frames)]
+
+
+def _frame(header: Header, index: int, groups: Sequence[Dataset]) -> Header:
+    measures = _group(groups, "PixelMeasuresSequence")
+    orientation = numbers(_group(groups, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
+    rescale = _group(groups, "PixelValueTransformationSequence")
+    kind = text(_group(groups, "CTImageFrameTypeSequence"), "FrameType").upper()
+    kernel = text(_group(groups, "CTReconstructionSequence"), "ConvolutionKernel")
+    return replace(
+        header,
+        frame=index,
+        image_type=tuple(kind.split("\\")) if kind else header.image_type,
+        position=numbers(_group(groups, "PlanePositionSequence"), "ImagePositionPatient", 3),
+        row=orientation[:3] if orientation else None,
+        column=orientation[3:] if orientation else None,
+        spacing=numbers(measures, "PixelSpacing", 2),
+        thickness=number(measures, "SliceThickness"),
+        tilt=number(_group(groups, "CTAcquisitionDetailsSequence"), "GantryDetectorTilt"),
+        slope=number(rescale, "RescaleSlope"),
+        intercept=number(rescale, "RescaleIntercept"),
+        rescale_type=text(rescale, "RescaleType").upper(),
+        kernel_as_written=(kernel or header.kernel_as_written).split("\\")[0],
+    )
+
+
+def _group(groups: Sequence[Dataset], name: str) -> Dataset:
+    """The first item of a functional group: the frame's own, else the shared one."""
+    for group in groups:
+        items = value(group, name)
+        if items:
+            return items[0]
+    return Dataset()
+
+
+def check_deflated(content: mmap.mmap) -> None:
+    """Check that a deflated file unpacks to something that fits into memory.
+
+    Raises:
+        ValueError: it does not; the file is broken or made to do harm.
+    """
+    if DEFLATED not in content[:1024]:
+        return
+    # The group length (0002,0000) stands first after the preamble and the mark.
+    start = 144 + int.from_bytes(content[140:144], "little")
+    packed = zlib.decompressobj(-zlib.MAX_WBITS)
+    if len(packed.decompress(content[start:], MOST_DEFLATED_BYTES)) == MOST_DEFLATED_BYTES:
+        raise ValueError("unpacks to more than a CT slice can hold")
