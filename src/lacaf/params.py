@@ -134,10 +134,21 @@ class Infer(Section):
     save_probabilities: bool
 
 
+def _rising(lengths_mm: list[float]) -> list[float]:
+    if lengths_mm != sorted(set(lengths_mm)):
+        raise ValueError("each value must be larger than the one before")
+    return lengths_mm
+
+
 class Evaluate(Section):
     """Scores."""
 
-    nsd_tolerance_mm: Positive
+    nsd_tolerances_mm: Annotated[
+        list[Positive], Field(min_length=1), AfterValidator(_rising)
+    ]  # the first is the headline
+    calibre_edges_mm: Annotated[
+        list[Positive], Field(min_length=1), AfterValidator(_rising)
+    ]  # radius at which one band of vessels ends and the next begins
     bootstrap: Count
 
 

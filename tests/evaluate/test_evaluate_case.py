@@ -13,6 +13,7 @@ from lacaf.evaluate import evaluate, show
 from lacaf.records import Refusal
 from lacaf.volume import Grid, Volume, write
 
+SHARES = ("dsc", "nsd_1mm", "nsd_2mm", "cldice", "tree_detected", "branches_detected")
 ALL = dict.fromkeys(CLASSES, "labelled")
 LEFT_ONLY = {**ALL, "right_artery": "unknown", "right_vein": "unknown"}
 ARTERY_ONLY = {**ALL, "left_vein": "unknown", "right_vein": "unknown"}
@@ -25,15 +26,15 @@ def diagonal(grid):
 def test_a_perfect_prediction_is_perfect(score, labels):
     scores = score(labels, labels)
     for entry in scores["classes"].values():
-        assert [entry[k] for k in ("dsc", "sensitivity", "precision", "nsd", "cldice")] == [1] * 5
+        assert [entry[k] for k in ("dsc", "sensitivity", "precision", "nsd_1mm", "cldice")] == [
+            1
+        ] * 5
         assert entry["hd95_mm"] == 0
         assert not entry["missed"]
         assert entry["reference_ml"] == pytest.approx(40 * 5 * 5 * 0.7 * 0.8 * 1.2 / 1000)
     assert scores["mean"] == {
-        "dsc": 1,
-        "nsd": 1,
-        "hd95_mm": 0,
-        "cldice": 1,
+        **dict.fromkeys(SHARES, 1),
+        **dict.fromkeys(("hd95_mm", "assd_mm", "false_branches", "b0_error"), 0),
         "classes_scored": 4,
         "classes_unknown": 0,
     }
@@ -111,7 +112,7 @@ def test_unknown_patches_inside_a_vessel_do_not_count_either(score, labels):
     prediction = labels.copy()
     prediction[32:] = 0
     scores = score(prediction, reference)
-    assert scores["mean"]["dsc"] == scores["mean"]["nsd"] == scores["mean"]["cldice"] == 1
+    assert scores["mean"]["dsc"] == scores["mean"]["nsd_1mm"] == scores["mean"]["cldice"] == 1
 
 
 def test_where_only_arteries_are_labelled_veins_elsewhere_cost_nothing(score, labels):
@@ -151,7 +152,7 @@ def test_a_miss_always_costs(score, labels, grid):
     prediction[labels == 1] = 0
     scores = score(prediction, labels)
     entry = scores["classes"]["left_artery"]
-    assert [entry[k] for k in ("dsc", "sensitivity", "precision", "nsd", "cldice")] == [0] * 5
+    assert [entry[k] for k in ("dsc", "sensitivity", "precision", "nsd_1mm", "cldice")] == [0] * 5
     assert entry["hd95_mm"] == pytest.approx(diagonal(grid))
     assert entry["missed"]
     assert scores["mean"]["dsc"] == pytest.approx(3 / 4)
@@ -163,7 +164,7 @@ def test_a_miss_always_costs(score, labels, grid):
 def test_an_empty_prediction_has_the_worst_of_all_scores(score, labels, grid):
     scores = score(np.zeros_like(labels), labels)
     mean = scores["mean"]
-    assert (mean["dsc"], mean["nsd"], mean["cldice"]) == (0, 0, 0)
+    assert (mean["dsc"], mean["nsd_1mm"], mean["cldice"]) == (0, 0, 0)
     assert mean["hd95_mm"] == pytest.approx(diagonal(grid))
     identity = scores["identity"]["both"]
     assert identity["found_share"] == identity["accuracy"] == 0
@@ -175,11 +176,11 @@ def test_an_absent_class_is_right_when_nothing_is_predicted(score, labels, grid)
     coverage = {**ALL, "left_vein": "absent"}
     right = score(reference, reference, coverage)["classes"]["left_vein"]
     assert right["state"] == "absent"
-    assert (right["dsc"], right["nsd"], right["hd95_mm"], right["cldice"]) == (1, 1, 0, 1)
+    assert (right["dsc"], right["nsd_1mm"], right["hd95_mm"], right["cldice"]) == (1, 1, 0, 1)
     assert right["sensitivity"] is None
     assert right["precision"] is None
     wrong = score(labels, reference, coverage)["classes"]["left_vein"]
-    assert (wrong["dsc"], wrong["nsd"], wrong["cldice"], wrong["precision"]) == (0, 0, 0, 0)
+    assert (wrong["dsc"], wrong["nsd_1mm"], wrong["cldice"], wrong["precision"]) == (0, 0, 0, 0)
     assert wrong["hd95_mm"] == pytest.approx(diagonal(grid))
     assert not wrong["missed"]
 
@@ -192,14 +193,9 @@ def test_two_empty_volumes_can_be_scored(score, labels):
 
 def test_nothing_known_gives_no_number(score, labels):
     scores = score(labels, np.full_like(labels, 255), dict.fromkeys(CLASSES, "unknown"))
-    assert scores["mean"] == {
-        "dsc": None,
-        "nsd": None,
-        "hd95_mm": None,
-        "cldice": None,
-        "classes_scored": 0,
-        "classes_unknown": 4,
-    }
+    counts = {"classes_scored": 0, "classes_unknown": 4}
+    assert scores["mean"] == dict.fromkeys(scores["mean"]) | counts
+    assert {entry["state"] for entry in scores["groups"].values()} == {"unknown"}
 
 
 def test_the_order_in_which_voxels_are_stored_does_not_matter(score, labels, grid):
@@ -212,7 +208,7 @@ def test_the_order_in_which_voxels_are_stored_does_not_matter(score, labels, gri
         prediction[:, :, ::-1].copy(), labels[:, :, ::-1].copy(), grid=Grid(grid.shape, flipped)
     )
     for name in CLASSES:
-        for metric in ("dsc", "nsd", "hd95_mm"):
+        for metric in ("dsc", "nsd_1mm", "hd95_mm"):
             assert one["classes"][name][metric] == pytest.approx(two["classes"][name][metric])
         assert one["classes"][name]["cldice"] == pytest.approx(
             two["classes"][name]["cldice"], abs=0.02
@@ -279,11 +275,11 @@ def test_hidden_truth_stands_beside_the_labels(tmp_path, labels, grid):
     paths = [tmp_path / f"{n}.nii.gz" for n in ("prediction", "reference", "truth")]
     for path, array in zip(paths, (prediction, reference, labels), strict=True):
         write(Volume(array, grid), path)
-    settings = params.Evaluate(nsd_tolerance_mm=2.0, bootstrap=10)
+    settings = params.Evaluate(nsd_tolerances_mm=[2.0], calibre_edges_mm=[1.0], bootstrap=10)
     details = evaluate(paths[0], paths[1], LEFT_ONLY, settings, truth=paths[2])
     assert details["against"]["labelled"]["mean"]["dsc"] == 1
     assert details["against"]["truth"]["mean"]["dsc"] == 0.5
-    assert details["nsd_tolerance_mm"] == 2.0
+    assert details["nsd_tolerances_mm"] == [2.0]
     json.dumps(details, allow_nan=False)
     shown = show(details)
     assert "Against labelled" in shown

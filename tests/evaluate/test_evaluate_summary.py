@@ -7,17 +7,21 @@ import pytest
 
 from lacaf import params
 from lacaf.coverage import CLASSES
-from lacaf.evaluate import compare, summarize, table
-from lacaf.evaluate.case import CLASS_METRICS
-from lacaf.evaluate.comparison import holm
-from lacaf.evaluate.summary import COLUMNS, statistics
+from lacaf.evaluate import compare, headline, summarize, tables
+from lacaf.evaluate.scoring import Scales, subject_keys
+from lacaf.evaluate.statistics import holm, statistics
+from lacaf.evaluate.subjects import FOUR, groups
+from lacaf.evaluate.summary import COLUMNS
 
-SETTINGS = params.Evaluate(nsd_tolerance_mm=1.0, bootstrap=200)
+SETTINGS = params.Evaluate(
+    nsd_tolerances_mm=[1.0, 2.0], calibre_edges_mm=[1.0, 2.0, 4.0], bootstrap=200
+)
 RUNS = {
     "lacaf-s0": {"experiment": "lacaf", "seed": 0, "mlflow_run": None},
     "lacaf-s1": {"experiment": "lacaf", "seed": 1, "mlflow_run": None},
     "unet-s0": {"experiment": "unet", "seed": 0, "mlflow_run": None},
 }
+MEAN = ("dsc", "nsd_1mm", "nsd_2mm", "hd95_mm", "assd_mm", "cldice", "tree_detected", "b0_error")
 IDENTITY = ("reference_artery_mm", "found_share", "accuracy", "side_accuracy", "always_artery")
 
 
@@ -27,17 +31,25 @@ def record(run, case, patient, dsc, unknown=(), status="ok"):
     keys |= {k: RUNS[run][k] for k in ("experiment", "seed")} | {"status": status}
     if status == "refused":
         return keys | {"refusal": {"stage": "convert"}}
-    classes = {}
-    for name in CLASSES:
+    subjects = {}
+    for name in (*CLASSES, *groups(FOUR)):
         value = None if name in unknown else dsc
-        classes[name] = {"state": "unknown" if name in unknown else "labelled"}
-        classes[name] |= dict.fromkeys(CLASS_METRICS, value)
-        classes[name]["missed"] = None if name in unknown else dsc == 0
+        subjects[name] = {"state": "unknown" if name in unknown else "labelled"}
+        subjects[name] |= dict.fromkeys(subject_keys(Scales()), value)
+        subjects[name]["missed"] = None if name in unknown else dsc == 0
+        band = {"reference_tree_mm": 7.0, "tree_detected": value}
+        subjects[name]["by_calibre"] = None if name in unknown else {"radius 0-1 mm": band}
+        subjects[name]["by_generation"] = None
     scored = len(CLASSES) - len(unknown)
-    mean = dict.fromkeys(("dsc", "nsd", "hd95_mm", "cldice"), dsc)
+    mean = dict.fromkeys(MEAN, dsc)
     mean |= {"classes_scored": scored, "classes_unknown": len(unknown)}
     identity = {side: dict.fromkeys(IDENTITY, dsc) for side in ("left", "right", "both")}
-    parts = {"classes": classes, "mean": mean, "identity": identity}
+    parts = {
+        "classes": {name: subjects[name] for name in CLASSES},
+        "groups": {name: subjects[name] for name in groups(FOUR)},
+        "mean": mean,
+        "identity": identity,
+    }
     return keys | {"against": {"labelled": parts, "truth": parts}}
 
 
@@ -48,11 +60,11 @@ def records(run, scores):
 def test_the_long_table_has_one_row_a_number():
     rows, _, _ = summarize([record("lacaf-s0", "c0", "p0", 0.5)], RUNS, SETTINGS)
     assert tuple(rows.columns) == COLUMNS
-    keys = ["run", "case", "against", "subject", "metric"]
+    keys = ["run", "case", "against", "subject", "part", "metric"]
     assert not rows.duplicated(keys).any()
-    row = rows.set_index(keys).loc[("lacaf-s0", "c0", "truth", "left_vein", "hd95_mm")]
+    row = rows.set_index(keys).loc[("lacaf-s0", "c0", "truth", "left_vein", "all", "hd95_mm")]
     assert (row["unit"], row["value"], row["state"]) == ("mm", 0.5, "scored")
-    assert set(rows["subject"]) == {*CLASSES, "mean", "left", "right", "both"}
+    assert set(rows["subject"]) == {*CLASSES, *groups(FOUR), "mean", "left", "right", "both"}
 
 
 def test_what_is_unknown_is_empty_in_the_table_and_counted_in_the_summary():
@@ -62,7 +74,7 @@ def test_what_is_unknown_is_empty_in_the_table_and_counted_in_the_summary():
     ]
     rows, summary, _ = summarize(scores, RUNS, SETTINGS)
     lines = rows.to_csv(index=False).splitlines()
-    assert "lacaf-s0,lacaf,0,c0,p0,test,labelled,right_vein,dsc,1,,unknown" in lines
+    assert "lacaf-s0,lacaf,0,c0,p0,test,labelled,right_vein,all,dsc,1,,unknown" in lines
     subjects = summary["lacaf-s0"]["against"]["labelled"]
     assert subjects["right_vein"]["dsc"]["mean"] == 0.8
     assert subjects["right_vein"]["dsc"]["cases"] == 1
@@ -119,7 +131,8 @@ def test_metrics_are_small_and_the_same_numbers():
     assert metrics["unet-s0"]["truth"]["dsc"] == pytest.approx(0.3)
     assert metrics["unet-s0"]["truth"]["identity_accuracy"] == pytest.approx(0.3)
     assert metrics["lacaf-s0"] == {}
-    assert "unet-s0, truth" in table(summary)
+    shown = headline(summary, SETTINGS).markdown()
+    assert [line.split("|")[1:3] for line in shown.splitlines()[4:]]
     json.dumps(metrics, allow_nan=False)
 
 
@@ -127,7 +140,7 @@ def test_nothing_at_all_can_be_summarized():
     rows, summary, metrics = summarize([], RUNS, SETTINGS)
     assert len(rows) == 0
     assert set(metrics) == set(RUNS)
-    assert table(summary) == "No case was scored."
+    assert [table.rows for table in tables(rows, summary, SETTINGS)] == [[]] * 8
 
 
 @pytest.fixture
@@ -148,11 +161,24 @@ def test_experiments_are_compared_patient_by_patient(scores_csv):
         + records("unet-s0", base)
     )
     text = compare(path)
-    assert "0.700 (seeds 0.650 to 0.750)" in text
+    assert "0.700 [0.650, 0.750]" in text  # the mean of both seeds, between them
     line = next(x for x in text.splitlines() if "unet − lacaf" in x and "DSC" in x)
     cells = [c.strip() for c in line.strip("|").split("|")]
-    # All 8 patients go the same way: p = 2/2^8, times 5 tests of the table.
-    assert cells == ["unet − lacaf", "DSC", "8", "-0.100", "-0.100", "-1.000", f"{5 * 2 / 256:.3g}"]
+    # All 8 patients go the same way: p = 2/2^8, times the 7 tests of this reference.
+    numbers = ["-0.100 [-0.100, -0.100]", "-0.100", "-1.000", f"{7 * 2 / 256:.3g}", "2 of 2"]
+    assert cells == ["labelled", "unet − lacaf", "DSC", "8", *numbers]
+
+
+def test_seeds_that_disagree_are_not_pooled_away(scores_csv):
+    """Mean of the seeds above the other experiment, but one of the two seeds below it."""
+    path = scores_csv(
+        records("lacaf-s0", [0.2] * 6)
+        + records("lacaf-s1", [0.9] * 6)
+        + records("unet-s0", [0.5] * 6)
+    )
+    text = compare(path)
+    assert "0.550 [0.200, 0.900]" in text
+    assert "1 of 2" in next(x for x in text.splitlines() if "unet − lacaf" in x and "DSC" in x)
 
 
 def test_too_few_patients_are_not_tested(scores_csv):

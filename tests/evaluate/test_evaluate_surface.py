@@ -32,7 +32,7 @@ def tensors(masks):
 
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("seed", range(3))
-def test_dice_nsd_and_hd95_equal_monai(spacing, seed):
+def test_dice_nsd_hd95_and_assd_equal_monai(spacing, seed):
     metrics = pytest.importorskip("monai.metrics")
     from lacaf.evaluate.overlap import overlap
 
@@ -42,10 +42,13 @@ def test_dice_nsd_and_hd95_equal_monai(spacing, seed):
     dice = metrics.compute_dice(*pair, include_background=True)
     assert overlap(masks, 1.0)["dsc"] == pytest.approx(float(dice), abs=1e-6)
     hd95 = metrics.compute_hausdorff_distance(*pair, percentile=95, **options)
-    assert surface.hd95_mm(masks) == pytest.approx(float(hd95), abs=1e-6)
+    assert surface.edge_distances(masks)["hd95_mm"] == pytest.approx(float(hd95), abs=1e-6)
+    assd = metrics.compute_average_surface_distance(*pair, symmetric=True, **options)
+    ours = surface.edge_distances(masks)["assd_mm"]
+    assert ours == pytest.approx(float(assd), abs=1e-6)
     for tolerance in (0.5, 1.0, 2.5):
         nsd = metrics.compute_surface_dice(*pair, [tolerance], use_subvoxels=True, **options)
-        assert surface.nsd(masks, tolerance) == pytest.approx(float(nsd), abs=1e-6)
+        assert surface.nsd(masks, [tolerance])[0] == pytest.approx(float(nsd), abs=1e-6)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
@@ -60,7 +63,7 @@ def test_the_area_of_each_pattern_equals_the_published_table(spacing):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_hd95_equals_brute_force(seed):
+def test_hd95_and_assd_equal_brute_force(seed):
     spacing = (2.0, 0.6, 0.8)
     masks = blobs(seed, shape=(7, 8, 9), spacing=spacing, share=0.7)
     edges = []
@@ -79,7 +82,10 @@ def test_hd95_equals_brute_force(seed):
         )
     gaps = np.linalg.norm((edges[0][:, None] - edges[1][None]) * spacing, axis=2)
     expected = max(np.percentile(gaps.min(axis=1), 95), np.percentile(gaps.min(axis=0), 95))
-    assert surface.hd95_mm(masks) == pytest.approx(expected, abs=1e-6)
+    found = surface.edge_distances(masks)
+    assert found["hd95_mm"] == pytest.approx(expected, abs=1e-6)
+    both_ways = np.concatenate([gaps.min(axis=1), gaps.min(axis=0)])
+    assert found["assd_mm"] == pytest.approx(both_ways.mean(), abs=1e-6)
 
 
 def test_both_ways_to_the_nearest_voxel_agree_with_brute_force():
@@ -98,7 +104,7 @@ def test_dense_and_sparse_masks_take_different_ways_to_the_same_score(monkeypatc
     results = []
     for cost in (0, 10**9):
         monkeypatch.setattr(distance, "TREE_POINT_COST_VOX", cost)
-        results.append((surface.nsd(masks, 1.0), surface.hd95_mm(masks)))
+        results.append((surface.nsd(masks, [1.0])[0], surface.edge_distances(masks)["hd95_mm"]))
     assert results[0] == pytest.approx(results[1], abs=1e-6)
 
 
@@ -106,11 +112,11 @@ def test_a_distance_equal_to_the_tolerance_is_within_it():
     reference = np.zeros((30, 30, 30), bool)
     reference[10:20, 10:20, 10:20] = True
     masks = Masks(np.roll(reference, 3, axis=2), reference, (0.7, 0.7, 0.7), (0, 0, 0))
-    assert surface.nsd(masks, 3 * 0.7) == 1
-    assert surface.nsd(masks, 3 * 0.7 - 0.01) < 1
+    assert surface.nsd(masks, [3 * 0.7])[0] == 1
+    assert surface.nsd(masks, [3 * 0.7 - 0.01])[0] < 1
 
 
 def test_what_lies_outside_the_image_is_background():
     whole = np.pad(np.ones((6, 6, 6), bool), 1)
     masks = Masks(whole, whole, (1.0, 1.0, 1.0), (-1, -1, -1))
-    assert surface.surface(masks, 1.0, 99.0) == {"nsd": 1.0, "hd95_mm": 0.0}
+    assert surface.surface(masks, [1.0], 99.0) == {"nsd_1mm": 1, "hd95_mm": 0, "assd_mm": 0}

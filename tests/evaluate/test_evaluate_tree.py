@@ -9,8 +9,8 @@ from scipy import ndimage
 from skimage.measure import euler_number
 
 from lacaf.evaluate import thinning
-from lacaf.evaluate.masks import Masks
-from lacaf.evaluate.tree import centreline, cldice
+from lacaf.evaluate.centreline import centreline
+from lacaf.evaluate.tree import cldice
 
 ISOTROPIC = (1.0, 1.0, 1.0)
 FULL = np.ones((3, 3, 3), bool)
@@ -35,8 +35,10 @@ def tree():
 
 
 def score(prediction, reference, spacing=ISOTROPIC):
-    masks = Masks(prediction, reference, spacing, (0, 0, 0))
-    return cldice(masks, centreline(prediction, spacing), centreline(reference, spacing))
+    lines = [centreline(mask, spacing) for mask in (reference, prediction)]
+    found = prediction[tuple(lines[0].points.T)]
+    right = reference[tuple(lines[1].points.T)]
+    return cldice(lines[0], found, lines[1], right)
 
 
 @pytest.mark.parametrize("width", range(1, 12))

@@ -33,6 +33,19 @@ rule evaluate_case:
         " --out data/evaluate/{wildcards.run}/{wildcards.case} > {log} 2>&1"
 
 
+# A table each, as CSV for machines, as Markdown and LaTeX for readers.
+TABLES = [
+    "headline",
+    "classes",
+    "trees",
+    "calibre",
+    "generation",
+    "identity",
+    "experiments",
+    "comparison",
+]
+
+
 rule summarize:
     input:
         scores=expand("data/evaluate/{run}/{case}/scores.json", run=RUNS, case=TEST),
@@ -44,6 +57,14 @@ rule summarize:
             category="Scores",
         ),
         summary="data/evaluate/summary.json",
+        tables=report(
+            expand("data/evaluate/tables/{table}.csv", table=TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+        readable=expand(
+            "data/evaluate/tables/{table}.{format}", table=TABLES, format=["md", "tex"]
+        ),
         curves=directory("data/evaluate/curves"),
         metrics="reports/metrics.json",
     log:

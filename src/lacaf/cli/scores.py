@@ -12,6 +12,9 @@ from lacaf import layout, records
 from lacaf import params as parameters
 from lacaf.cli.entry import app, made, read_project, tell
 
+#: As the name of a file: print it instead.
+STDOUT = Path("-")
+
 
 @app.command()
 def evaluate(
@@ -19,17 +22,31 @@ def evaluate(
     reference: Annotated[Path, typer.Argument(help="Label volume, or a folder of harmonize.")],
     coverage: Annotated[Path | None, typer.Option(help="JSON with what is labelled.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Hidden full truth of a phantom.")] = None,
+    coding: Annotated[
+        str | None, typer.Option(help="What values mean: a coding's name, or 1=artery,2=vein.")
+    ] = None,
+    prediction_coding: Annotated[
+        str | None, typer.Option(help="The same for the prediction, where it differs.")
+    ] = None,
+    tolerance: Annotated[
+        list[float] | None, typer.Option(help="Of NSD, in mm; may be given several times.")
+    ] = None,
+    to_json: Annotated[
+        Path | None, typer.Option("--json", help="File for all scores; - prints them.")
+    ] = None,
+    to_csv: Annotated[
+        Path | None, typer.Option("--csv", help="File for a row a number; - prints them.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to keep scores.json in.")] = None,
 ) -> None:
     """Score a prediction on the CT's grid, only where the reference is known.
 
-    Works on any two label volumes (NIfTI; 1 left artery, 2 left vein, 3 right artery, 4 right
-    vein, 255 unknown), without the rest of the pipeline.
+    Works on any two label volumes on one grid (NIfTI, NRRD, MetaImage), without the rest of the
+    pipeline. Their values mean 1 left artery, 2 left vein, 3 right artery, 4 right vein and, in
+    the reference, 255 unknown, unless --coding says otherwise.
     """
-    from lacaf.evaluate import evaluate as stage
-
-    params_file = Path("params.yaml")
-    settings = parameters.load(params_file).evaluate if params_file.exists() else None
+    of_stages = prediction.is_dir() or reference.is_dir()
+    params = parameters.load() if of_stages else None
     upstream = None
     if prediction.is_dir():
         upstream = records.read(prediction, "infer")
@@ -41,56 +58,90 @@ def evaluate(
         reference = reference / "labels.nii.gz"
     if truth is not None and truth.is_dir():
         truth = truth / "labels.nii.gz"
+    files = {"prediction": prediction, "reference": reference, "truth": truth}
 
     def work(_: Path) -> dict[str, Any]:
-        for file in (prediction, reference, coverage, truth):
+        from lacaf import evaluate as stage
+
+        for file in (*files.values(), coverage):
             if file is not None and not file.exists():
                 raise records.Missing(f"{file} is missing: there is no such file or folder")
-        states = json.loads(coverage.read_text()) if coverage else None
-        states = states.get("coverage", states) if states else None
-        return stage(prediction, reference, states, settings, truth)
+        declared = params.codings() if params else {}
+        return stage.evaluate(
+            prediction,
+            reference,
+            stage.read_coverage(coverage) if coverage else None,
+            stage.scales_of(params.evaluate if params else None, tolerance),
+            truth,
+            stage.coding(coding, declared) if coding else None,
+            stage.coding(prediction_coding, declared) if prediction_coding else None,
+        )
 
-    if out is None:
-        from lacaf.evaluate import show
-
-        print(show(work(Path())))
+    if out is not None:
+        made_from = {k: records.digest_path(f) for k, f in files.items() if f and f.exists()}
+        tell(records.carry_out("evaluate", out.name, out, made_from, work, upstream))
         return
-    files = {"prediction": prediction, "reference": reference, "truth": truth}
-    made_from = {k: records.digest_path(f) for k, f in files.items() if f and f.exists()}
-    tell(records.carry_out("evaluate", out.name, out, made_from, work, upstream))
+    _hand_out(work(Path()), to_json, to_csv)
+
+
+def _hand_out(details: dict[str, Any], to_json: Path | None, to_csv: Path | None) -> None:
+    """Print tables, or what was asked for instead, and write the files."""
+    from lacaf.evaluate import as_csv, show
+
+    wanted = {
+        to_json: json.dumps(details, indent=2, allow_nan=False) + "\n",
+        to_csv: as_csv(details),
+    }
+    for path, text in wanted.items():
+        if path == STDOUT:
+            print(text, end="")
+        elif path is not None:
+            records.write_text(path, text)
+    if STDOUT not in wanted:
+        print(show(details))
 
 
 @app.command()
 def summarize() -> None:
     """Gather all scores into tables, add them to the MLflow runs, and print them."""
     from lacaf import tracking
+    from lacaf.evaluate import headline, tables
     from lacaf.evaluate import summarize as stage
-    from lacaf.evaluate import table
 
     params, cases = read_project()
-    scores, runs = [], {}
-    for run, (experiment, seed) in params.runs().items():
-        model = made(layout.DATA / "train" / run / "model.json")
-        runs[run] = {"experiment": experiment, "seed": seed, "mlflow_run": model["mlflow_run_id"]}
-    for run in params.infer.models:
-        runs[run] = {"experiment": run, "seed": None, "mlflow_run": None}
+    runs = _runs(params)
+    scores = []
     for run, about in runs.items():
-        for case in cases.values():
+        for case in (case for case in cases.values() if case.split == "test"):
             folder = layout.DATA / "evaluate" / run / case.case
-            if case.split == "test":
-                keys = {"run": run, "split": case.split, "patient": case.patient, **about}
-                scores.append(records.read(folder, "evaluate") | keys)
+            keys = {"run": run, "split": case.split, "patient": case.patient, **about}
+            scores.append(records.read(folder, "evaluate") | keys)
     rows, summary, metrics = stage(scores, runs, params.evaluate)
     records.write_text(layout.DATA / "evaluate" / "scores.csv", rows.to_csv(index=False))
     records.write_json(layout.DATA / "evaluate" / "summary.json", summary)
     records.write_json(layout.REPORTS / "metrics.json", metrics)
+    with records.replacing(layout.DATA / "evaluate" / "tables") as folder:
+        for table in tables(rows, summary, params.evaluate):
+            for ending, text in table.formats().items():
+                records.write_text(folder / f"{table.name}.{ending}", text)
     with records.replacing(layout.DATA / "evaluate" / "curves") as curves:
         for run in params.runs():
             history = layout.model(run, params) / "history.csv"
             (curves / f"{run}.csv").write_bytes(history.read_bytes())
     for run, about in runs.items():
         tracking.reopen(about["mlflow_run"]).metrics(tracking.flat(metrics.get(run, {})), step=0)
-    print(table(summary))
+    print(headline(summary, params.evaluate).markdown(), end="")
+
+
+def _runs(params: parameters.Params) -> dict[str, dict[str, Any]]:
+    """All models that are scored: experiment, seed and MLflow run of each."""
+    runs: dict[str, dict[str, Any]] = {}
+    for run, (experiment, seed) in params.runs().items():
+        model = made(layout.DATA / "train" / run / "model.json")
+        runs[run] = {"experiment": experiment, "seed": seed, "mlflow_run": model["mlflow_run_id"]}
+    for run in params.infer.models:
+        runs[run] = {"experiment": run, "seed": None, "mlflow_run": None}
+    return runs
 
 
 @app.command()

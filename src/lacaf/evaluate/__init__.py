@@ -3,8 +3,23 @@
 docs/metrics.md defines every number: formula, unit, rule for the empty and the unknown.
 """
 
-from lacaf.evaluate.case import evaluate, show
+from lacaf.evaluate.case import evaluate, read_coverage, scales_of
 from lacaf.evaluate.comparison import compare
-from lacaf.evaluate.summary import summarize, table
+from lacaf.evaluate.labels import coding
+from lacaf.evaluate.rows import as_csv
+from lacaf.evaluate.summary import summarize
+from lacaf.evaluate.tables import headline, tables
+from lacaf.evaluate.terminal import show
 
-__all__ = ["compare", "evaluate", "show", "summarize", "table"]
+__all__ = [
+    "as_csv",
+    "coding",
+    "compare",
+    "evaluate",
+    "headline",
+    "read_coverage",
+    "scales_of",
+    "show",
+    "summarize",
+    "tables",
+]

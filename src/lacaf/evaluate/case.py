@@ -2,141 +2,131 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lacaf import volume
-from lacaf.coverage import CLASSES, SIDES, Coverage
-from lacaf.evaluate import masks as m
-from lacaf.evaluate.identity import identity
-from lacaf.evaluate.overlap import overlap
-from lacaf.evaluate.surface import surface
-from lacaf.evaluate.tree import Centreline, centreline, cldice
+from lacaf.coding import Coding
+from lacaf.coverage import State
+from lacaf.evaluate import labels
+from lacaf.evaluate.masks import diagonal_mm, require_same_grid
+from lacaf.evaluate.scoring import Scales, compare_volumes
+from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
+from lacaf.records import Refusal
 
 if TYPE_CHECKING:
     from lacaf.params import Evaluate
 
-#: The tolerance of NSD where no parameters are given.
-NSD_TOLERANCE_MM = 1.0
-
-CLASS_METRICS = (
-    "dsc",
-    "sensitivity",
-    "precision",
-    "nsd",
-    "hd95_mm",
-    "cldice",
-    "reference_ml",
-    "prediction_ml",
-    "missed",
-)
-MEAN_METRICS = ("dsc", "nsd", "hd95_mm", "cldice")
+#: What a kind of reference is called in messages.
+ROLE = {"labelled": "the reference", "truth": "the truth"}
 
 
 def evaluate(
     prediction: Path,
     reference: Path,
-    coverage: Coverage | None,
-    params: Evaluate | None = None,
+    coverage: Mapping[str, State] | None,
+    params: Evaluate | Scales | None = None,
     truth: Path | None = None,
+    coding: Coding | None = None,
+    prediction_coding: Coding | None = None,
 ) -> dict[str, Any]:
     """Score a prediction, only where the reference is known.
 
     Args:
-        prediction: NIfTI label volume, 0 to 4.
-        reference: NIfTI label volume on the same grid, 0 to 4 and 255 unknown.
-        coverage: state of each class in the reference; None: all are labelled.
-        params: the tolerance of NSD; None: 1 mm.
+        prediction: label volume.
+        reference: label volume on the same grid, unknown voxels marked.
+        coverage: state of each class in the reference; None: all that its coding can express
+            are labelled.
+        params: tolerances of NSD and calibre bands; None: 1 and 2 mm; 1, 2 and 4 mm.
         truth: a second reference in which everything is known (a phantom's hidden truth).
+        coding: what the values of the reference (and the truth) mean; None: 1 left artery, 2
+            left vein, 3 right artery, 4 right vein, 255 unknown.
+        prediction_coding: the same of the prediction; None: as the reference.
 
     Returns:
-        ``against`` → ``labelled`` (and ``truth``) → ``classes``, ``mean``, ``identity`` as
-        docs/metrics.md defines them. None stands for "not evaluated".
+        ``against`` → ``labelled`` (and ``truth``) → ``classes``, ``groups``, ``mean``,
+        ``identity`` as docs/metrics.md defines them, and the scales. None: not evaluated.
 
     Raises:
-        Refusal: the grids differ, or a volume holds other values.
+        FileNotFoundError: one of the files does not exist.
+        Refusal: the grids differ, or a volume holds values without a meaning.
     """
-    tolerance = params.nsd_tolerance_mm if params else NSD_TOLERANCE_MM
-    predicted = m.read_labels(prediction, "the prediction", unknown_allowed=False)
-    known = m.read_labels(reference, "the reference", unknown_allowed=True)
-    against = {"labelled": compare_volumes(predicted, known, coverage, tolerance)}
-    if truth is not None:
-        everything = m.read_labels(truth, "the truth", unknown_allowed=True)
-        against["truth"] = compare_volumes(predicted, everything, None, tolerance)
-    diagonal = m.diagonal_mm(predicted.grid)
-    return {"nsd_tolerance_mm": tolerance, "diagonal_mm": diagonal, "against": against}
-
-
-def compare_volumes(
-    prediction: volume.Volume,
-    reference: volume.Volume,
-    coverage: Coverage | None,
-    tolerance_mm: float,
-) -> dict[str, Any]:
-    """Scores of one prediction against one reference: ``classes``, ``mean``, ``identity``."""
-    m.require_same_grid(prediction.grid, reference.grid)
-    states: Coverage = coverage or dict.fromkeys(CLASSES, "labelled")
-    grid = reference.grid
-    predicted, present = m.only_known(prediction.array, reference.array)
-    classes: dict[str, dict[str, Any]] = {}
-    trees: dict[str, Centreline] = {}
-    for name, masks in m.by_class(predicted, present, grid.spacing_mm):
-        if states[name] == "unknown":
-            classes[name] = {"state": "unknown", **dict.fromkeys(CLASS_METRICS)}
-            continue
-        tree = centreline(masks.reference, grid.spacing_mm)
-        numbers = overlap(masks, grid.voxel_ml)
-        numbers |= surface(masks, tolerance_mm, m.diagonal_mm(grid))
-        numbers["cldice"] = _cldice(masks, tree)
-        classes[name] = {"state": states[name], **{k: numbers[k] for k in CLASS_METRICS}}
-        trees[name] = Centreline(tree.points + np.array(masks.origin), tree.length_mm)
+    scales = scales_of(params)
+    coding = coding or labels.CANONICAL
+    spoken = prediction_coding or coding
+    classes = labels.classes_of(coding, spoken)
+    states = _states(coverage, classes, labels.said_by(coding, classes))
+    predicted = labels.read(prediction, "the prediction", spoken, classes, False)
+    all_labelled: dict[str, State] = dict.fromkeys(classes, "labelled")
+    against = {}
+    for name, path in (("labelled", reference), ("truth", truth)):
+        if path is not None:
+            known = labels.read(path, ROLE[name], coding, classes, True)
+            require_same_grid(predicted.grid, known.grid)
+            own = states if name == "labelled" else all_labelled
+            against[name] = compare_volumes(
+                predicted.array, known.array, known.grid, classes, own, scales
+            )
     return {
-        "classes": classes,
-        "mean": _mean(classes),
-        "identity": identity(predicted, trees, states),
+        "nsd_tolerances_mm": list(scales.nsd_tolerances_mm),
+        "calibre_edges_mm": list(scales.calibre_edges_mm),
+        "diagonal_mm": diagonal_mm(predicted.grid),
+        "classes": list(classes),
+        "against": against,
     }
 
 
-def _cldice(masks: m.Masks, tree: Centreline) -> float:
-    same = np.array_equal(masks.prediction, masks.reference)
-    own: NDArray[np.bool_] = masks.prediction
-    return cldice(masks, tree if same else centreline(own, masks.spacing_mm), tree)
+def scales_of(
+    params: Evaluate | Scales | None, tolerances_mm: Sequence[float] | None = None
+) -> Scales:
+    """The scales of the parameters, or the default ones; with other tolerances if given.
+
+    Raises:
+        Refusal: a tolerance is not positive.
+    """
+    given = params or Scales()
+    tolerances = sorted(set(tolerances_mm or given.nsd_tolerances_mm))
+    if min(tolerances) <= 0:
+        raise Refusal(
+            f"a tolerance of {min(tolerances):g} mm",
+            expectation="a positive length",
+            remedy="give another --tolerance",
+        )
+    return Scales(tolerances, given.calibre_edges_mm)
 
 
-def _mean(classes: dict[str, dict[str, Any]]) -> dict[str, float | int | None]:
-    """Plain mean over the classes that were scored, and how many were and were not."""
-    scored = [entry for entry in classes.values() if entry["state"] != "unknown"]
-    mean: dict[str, float | int | None] = {
-        metric: sum(entry[metric] for entry in scored) / len(scored) if scored else None
-        for metric in MEAN_METRICS
-    }
-    mean |= {"classes_scored": len(scored), "classes_unknown": len(classes) - len(scored)}
-    return mean
+def read_coverage(path: Path) -> dict[str, State]:
+    """What a file says is known: class → labelled, absent or unknown; or a record with that.
+
+    Raises:
+        Refusal: it says something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+        states = content.get("coverage", content)
+        sound = set(states) <= {*FOUR, *TWO} and set(states.values()) <= set(get_args(State))
+    except (ValueError, AttributeError, TypeError):
+        sound = False
+    if not sound:
+        raise Refusal(
+            "it does not say what is labelled",
+            expectation=f"JSON with {', '.join(FOUR)} (or {', '.join(TWO)}), each one of "
+            f"{', '.join(get_args(State))}",
+            remedy="correct it",
+            file="the coverage",
+        )
+    return states
 
 
-def show(details: dict[str, Any]) -> str:
-    """The scores of one case as a Markdown table for the terminal."""
-    from lacaf.evaluate.markdown import cell, markdown
-
-    parts = []
-    for against, scores in details["against"].items():
-        header = ["class", "DSC", f"NSD {details['nsd_tolerance_mm']:g} mm", "HD95 mm", "clDice"]
-        header += ["sensitivity", "precision", "reference ml", "predicted ml", "state"]
-        keys = ["dsc", "nsd", "hd95_mm", "cldice", "sensitivity", "precision"]
-        keys += ["reference_ml", "prediction_ml"]
-        rows = []
-        for name, entry in [*scores["classes"].items(), ("mean", scores["mean"])]:
-            state = "missed" if entry.get("missed") else entry.get("state", "")
-            rows.append([name.replace("_", " "), *(cell(entry.get(k)) for k in keys), state])
-        parts.append(f"Against {against}\n\n{markdown(header, rows)}")
-        keys = ["found_share", "accuracy", "always_artery", "artery_as_vein", "vein_as_artery"]
-        keys += ["side_accuracy"]
-        rows = [
-            [side, *(cell(scores["identity"][side][key]) for key in keys)]
-            for side in (*SIDES, "both")
-        ]
-        parts.append(markdown(["identity", *(k.replace("_", " ") for k in keys)], rows))
-    return "\n\n".join(parts)
+def _states(
+    coverage: Mapping[str, State] | None, classes: Classes, expressed: set[str]
+) -> dict[str, State]:
+    """The state of each class: of a class without a side, what is known of either side."""
+    if coverage is None:
+        return {name: "labelled" if name in expressed else "unknown" for name in classes}
+    found: dict[str, State] = {}
+    for name in classes:
+        own = {coverage[c] for c in coverage if c == name or vessel_of(c) == name}
+        found[name] = next((s for s in ("labelled", "unknown", "absent") if s in own), "unknown")
+    return found

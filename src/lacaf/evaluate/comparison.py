@@ -1,134 +1,159 @@
-"""Experiments side by side, paired by patient."""
+"""Experiments side by side, and paired by patient."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lacaf.evaluate.markdown import cell, markdown
+from lacaf.evaluate.formats import Estimate, Table
+from lacaf.evaluate.rows import WHOLE
+from lacaf.evaluate.statistics import MIN_PAIRS, holm, interval, wilcoxon
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-#: Below this many pairs the Wilcoxon test cannot give a small p: no test is made.
-MIN_PAIRS = 5
+#: Bootstrap samples where no parameters are given.
+SAMPLES = 1000
 
+#: What is compared, besides NSD: heading, subject and metric.
 COMPARED = {
     "DSC": ("mean", "dsc"),
-    "NSD": ("mean", "nsd"),
     "HD95 mm": ("mean", "hd95_mm"),
+    "ASSD mm": ("mean", "assd_mm"),
     "clDice": ("mean", "cldice"),
+    "tree detected": ("mean", "tree_detected"),
     "A/V right": ("both", "accuracy"),
 }
 
 
-def compare(scores: Path, runs: Sequence[str] | None = None) -> str:
-    """Compare experiments, or runs if only one experiment is left.
+#: Columns of the paired differences.
+PAIRED = (
+    *("against", "difference", "metric", "patients", "mean", "median", "effect", "p (Holm)"),
+    "seeds agree",
+)
+
+
+def compare(scores: Path, runs: Sequence[str] | None = None, samples: int = SAMPLES) -> str:
+    """Compare experiments, or runs if only one experiment is left, as Markdown.
 
     Args:
         scores: the long table, ``scores.csv``.
         runs: names of runs or experiments; None: all.
-
-    Returns:
-        Markdown for each kind of reference: the mean over patients of each experiment, with the
-        lowest and highest seed where there are several; then each pair's differences by patient
-        (a patient's value is the mean over his cases and the experiment's seeds), with the
-        Wilcoxon signed-rank test and its rank-biserial effect size (Kerby 2014) if there are
-        enough pairs; p is corrected for all tests of the table (Holm 1979).
+        samples: number of bootstrap samples.
 
     Raises:
         ValueError: a name is neither a run nor an experiment of the table.
     """
     import pandas as pd
 
-    rows = pd.read_csv(scores, dtype={"case": str, "patient": str})
+    long = pd.read_csv(scores, dtype={"case": str, "patient": str})
     if runs:
-        known = set(rows["run"]) | set(rows["experiment"])
+        known = set(long["run"]) | set(long["experiment"])
         if strangers := [name for name in runs if name not in known]:
             raise ValueError(
                 f"no run or experiment {', '.join(strangers)}; known: {', '.join(sorted(known))}"
             )
-        rows = rows[rows["run"].isin(runs) | rows["experiment"].isin(runs)]
-    group = "experiment" if rows["experiment"].nunique() > 1 else "run"
-    parts = []
-    for against, part in rows.groupby("against", sort=False):
-        parts.append(f"Against {against}, mean over patients\n\n{_side_by_side(part, group)}")
-        if part[group].nunique() > 1:
-            parts.append(f"Paired by patient\n\n{_paired(part, group)}")
-    return "\n\n".join(parts) or "No case was scored."
+        long = long[long["run"].isin(runs) | long["experiment"].isin(runs)]
+    tables = [table for table in comparison(long, samples) if table.rows]
+    return "\n".join(table.markdown() for table in tables) or "No case was scored."
 
 
-def _side_by_side(rows: DataFrame, group: str) -> str:
-    lines = []
-    for name, own in rows.groupby(group, sort=False):
-        cells = []
-        for subject, metric in COMPARED.values():
-            by_run = own[(own["subject"] == subject) & (own["metric"] == metric)].dropna(
-                subset="value"
-            )
-            means = [_mean(run) for _, run in by_run.groupby("run", sort=False)]
-            text = cell(_mean(by_run) if len(by_run) else None)
-            if len(means) > 1:
-                text += f" (seeds {cell(min(means))} to {cell(max(means))})"
-            cells.append(text)
-        lines.append([str(name), *cells, str(own["run"].nunique()), str(own["patient"].nunique())])
-    return markdown([group, *COMPARED, "seeds", "patients"], lines)
+def comparison(long: DataFrame, samples: int) -> tuple[Table, Table]:
+    """Two tables: each experiment's means with the spread of its seeds; the paired differences.
+
+    A patient's value is the mean over his cases. Differences are by patient, of the means over
+    an experiment's seeds, with the bootstrap interval of their mean, the Wilcoxon signed-rank
+    test and its rank-biserial effect size if there are enough pairs; p is corrected for all
+    tests against one kind of reference (Holm 1979). Beside them stands in how many of the
+    pairings of single seeds the mean difference has the same sign.
+    """
+    group = "experiment" if long["experiment"].nunique() > 1 else "run"
+    whole = long[long["part"] == WHOLE].dropna(subset="value")
+    compared = _compared(whole)
+    spread = Table(
+        "experiments",
+        "Mean over patients; several seeds: their mean and, in brackets, lowest and highest seed.",
+        ["against", group, *compared, "seeds", "patients"],
+        [
+            [str(against), str(name), *_side_by_side(own, compared)]
+            for (against, name), own in whole.groupby(["against", group], sort=False)
+        ],
+        text_columns=2,
+    )
+    pairs = Table(
+        "comparison",
+        "Differences paired by patient: mean with 95 % bootstrap interval, median, rank-biserial "
+        "effect size, p of the Wilcoxon signed-rank test (Holm), seed pairings of the same sign.",
+        PAIRED,
+        _paired(whole, group, compared, samples),
+        text_columns=3,
+    )
+    return spread, pairs
 
 
-def _paired(rows: DataFrame, group: str) -> str:
-    lines, tests = [], []
-    for first, second in combinations(rows[group].unique(), 2):
-        for label, (subject, metric) in COMPARED.items():
-            own = rows[(rows["subject"] == subject) & (rows["metric"] == metric)]
-            values = [
-                _by_patient(own[own[group] == name].dropna(subset="value"))
-                for name in (first, second)
-            ]
-            difference = (values[1] - values[0]).dropna().to_numpy()
-            line = [f"{second} − {first}", label, str(len(difference))]
-            line += [cell(float(f(difference)) if len(difference) else None) for f in _CENTRES]
-            lines.append(line)
-            tests.append(_wilcoxon(difference) if len(difference) >= MIN_PAIRS else None)
-    corrected = iter(holm([p for p, _ in filter(None, tests)]))
-    for line, test in zip(lines, tests, strict=True):
-        line += [cell(test[1]), f"{next(corrected):.3g}"] if test else ["–", f"n < {MIN_PAIRS}"]
-    header = ["difference", "metric", "patients", "mean", "median", "effect", "p (Holm)"]
-    return markdown(header, lines)
+def _compared(whole: DataFrame) -> dict[str, tuple[str, str]]:
+    """What is compared: COMPARED, and NSD at the first tolerance, after DSC."""
+    own = whole[(whole["subject"] == "mean") & whole["metric"].str.startswith("nsd_")]["metric"]
+    first, *others = COMPARED.items()
+    names = [(f"NSD {name.removeprefix('nsd_')}", ("mean", name)) for name in own.unique()[:1]]
+    return dict([first, *names, *others])
 
 
-_CENTRES = (np.mean, np.median)
+def _side_by_side(own: DataFrame, compared: dict[str, tuple[str, str]]) -> list[Any]:
+    cells: list[Any] = []
+    for subject, metric in compared.values():
+        numbers = own[(own["subject"] == subject) & (own["metric"] == metric)]
+        seeds = [float(_by_patient(run).mean()) for _, run in numbers.groupby("run", sort=False)]
+        several = len(seeds) > 1
+        cells.append(
+            Estimate(float(np.mean(seeds)), min(seeds), max(seeds))
+            if several
+            else (seeds[0] if seeds else None)
+        )
+    return [*cells, int(own["run"].nunique()), int(own["patient"].nunique())]
 
 
-def _by_patient(rows: DataFrame) -> Series:
+def _paired(
+    whole: DataFrame, group: str, compared: dict[str, tuple[str, str]], samples: int
+) -> list[list[Any]]:
+    lines: list[list[Any]] = []
+    for against, part in whole.groupby("against", sort=False):
+        own, tests = [], []
+        for first, second in combinations(part[group].unique(), 2):
+            for label, (subject, metric) in compared.items():
+                numbers = part[(part["subject"] == subject) & (part["metric"] == metric)]
+                sides = [numbers[numbers[group] == name] for name in (first, second)]
+                values = [_by_patient(side) for side in sides]
+                difference = (values[1] - values[0]).dropna().to_numpy(dtype=float)
+                line = [str(against), f"{second} − {first}", label, len(difference)]
+                own.append([*line, *_centre(difference, samples), _agreement(*sides)])
+                tests.append(wilcoxon(difference))
+        corrected = iter(holm([test[0] for test in tests if test]))
+        for line, test in zip(own, tests, strict=True):
+            told = [test[1], f"{next(corrected):.3g}"] if test else [None, f"n < {MIN_PAIRS}"]
+            lines.append([*line[:-1], *told, line[-1]])
+    return lines
+
+
+def _centre(difference: Any, samples: int) -> list[Any]:
+    if not len(difference):
+        return [None, None]
+    limits = interval(difference, samples)
+    return [Estimate(float(difference.mean()), *limits), float(np.median(difference))]
+
+
+def _agreement(first: DataFrame, second: DataFrame) -> str:
+    """In how many pairings of one seed each the mean difference has the commoner sign."""
+    seeds = [[_by_patient(run) for _, run in side.groupby("run")] for side in (first, second)]
+    signs = [np.sign(float((b - a).dropna().mean())) for a, b in product(*seeds)]
+    commonest = max((signs.count(sign) for sign in set(signs)), default=0)
+    return f"{commonest} of {len(signs)}"
+
+
+def _by_patient(numbers: DataFrame) -> Series:
     """A value a patient: the mean over his cases and all runs."""
-    return rows.groupby("patient")["value"].mean()
-
-
-def _mean(rows: DataFrame) -> float:
-    return float(_by_patient(rows).to_numpy(dtype=float).mean())
-
-
-def _wilcoxon(difference: NDArray[np.float64]) -> tuple[float, float]:
-    """Two-sided p of the signed-rank test and the rank-biserial correlation, -1 to 1."""
-    from scipy import stats
-
-    if not difference.any():
-        return 1.0, 0.0
-    moved = difference[difference != 0]
-    ranks = stats.rankdata(np.abs(moved))
-    effect = float((np.sign(moved) * ranks).sum() / ranks.sum())
-    return float(stats.wilcoxon(moved).pvalue), effect
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm 1979, step-down), in the given order."""
-    order = np.argsort(p)
-    scaled = np.asarray(p, float)[order] * np.arange(len(p), 0, -1)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return corrected.tolist()
+    return numbers.groupby("patient")["value"].mean()

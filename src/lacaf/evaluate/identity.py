@@ -2,59 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import SIDES, VESSELS, Coverage, class_value
-from lacaf.evaluate.tree import Centreline
+from lacaf.coverage import SIDES, VESSELS, State
+from lacaf.evaluate.centreline import Centreline
+from lacaf.evaluate.subjects import FOUR, Classes, lookup, side_of, values, vessel_of
+from lacaf.evaluate.tree import MOST, band_names, bands, branches_with
 
-Identity = dict[str, float | None]
+#: Name of the pool of both sides, and of volumes that know no sides.
+BOTH = "both"
+
+#: What is told of each calibre band.
+BY_CALIBRE = (
+    "reference_artery_mm",
+    "reference_vein_mm",
+    "found_share",
+    "accuracy",
+    "artery_as_vein",
+    "vein_as_artery",
+    "left_as_right",
+    "right_as_left",
+)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Lengths in mm of a part of one reference class: whole, found, found with the right name."""
+
+    vessel: str
+    side: str
+    length: float
+    found: float
+    right_type: float
+    right_side: float
 
 
 def identity(
-    prediction: NDArray[np.uint8], trees: Mapping[str, Centreline], coverage: Coverage
-) -> dict[str, Identity]:
+    prediction: NDArray[np.uint8],
+    trees: Mapping[str, Centreline],
+    classes: Classes,
+    states: Mapping[str, State],
+    calibre_edges_mm: Sequence[float],
+) -> dict[str, dict[str, Any]]:
     """Identity along the reference's centreline, for left, right and both lungs.
 
     Args:
-        prediction: ``(Z, Y, X)`` 0 to 4.
-        trees: centreline of each reference class, in indices of ``prediction``.
-        coverage: state of each class; classes that are unknown have no say.
+        prediction: ``(Z, Y, X)`` labels.
+        trees: centreline of each class that is known, in indices of ``prediction``.
+        classes: names of the labels 1, 2, ….
+        states: state of each class; classes that are unknown have no say.
+        calibre_edges_mm: radii at which one calibre band ends and the next begins.
 
     Returns:
-        For ``left``, ``right``, ``both``, by length of the reference's centreline:
+        For ``left``, ``right`` (where the volumes know sides) and ``both``, by length of the
+        reference's centreline, None where the reference has no answer:
         reference_artery_mm, reference_vein_mm: its length.
         found_share: how much of it was predicted as any vessel.
         accuracy: of the found, how much has the right vessel type (on either side). Nothing
             found: 0, a miss costs. None where only one of the two types is known.
         side_accuracy: of the found, how much has the right side of the patient.
         artery_as_vein, vein_as_artery: how much of the whole artery (vein) was called the other.
+        left_as_right, right_as_left: how much of the whole side was called the other.
         always_artery: the accuracy of calling all that was found artery; majority: of calling
             it what most of it is. Of the whole centreline where nothing was found.
-        None stands where the reference has no answer.
+        branches: their number; artery_branches_as_vein, vein_branches_as_artery,
+            branches_on_other_side: how many of them are mostly called the other.
+        by_calibre: what BY_CALIBRE names, for each band.
     """
-    sides = {side: _tally(prediction, trees, coverage, (side,)) for side in SIDES}
-    return {**sides, "both": _tally(prediction, trees, coverage, SIDES)}
+    known = [name for name in classes if states[name] != "unknown"]
+    pieces: dict[str, list[_Piece]] = {}
+    flips: dict[str, dict[str, int]] = {}
+    for name in known:
+        line = trees[name]
+        said = prediction[tuple(line.points.T)]
+        parts = [np.ones(len(said), bool), *(v for _, v, _ in bands(line, calibre_edges_mm))]
+        pieces[name] = [_piece(line, said, name, classes, part) for part in parts]
+        flips[name] = _flips(line, said, name, classes)
+    found = {}
+    for side in (*SIDES, BOTH) if classes == FOUR else (BOTH,):
+        own = [name for name in known if side in (BOTH, side_of(name))]
+        columns = list(zip(*(pieces[name] for name in own), strict=True)) or [()]
+        both_types = _with_both_types(own)
+        shares = [_shares(column, both_types) for column in columns]
+        cut = [{k: entry[k] for k in BY_CALIBRE} for entry in shares[1:]]
+        by_calibre = dict(zip(band_names(calibre_edges_mm), cut, strict=True)) if own else None
+        counts = _branch_counts([flips[name] for name in own])
+        found[side] = {**shares[0], **counts, "by_calibre": by_calibre}
+    return found
 
 
-def _tally(
-    prediction: NDArray[np.uint8],
-    trees: Mapping[str, Centreline],
-    coverage: Coverage,
-    sides: tuple[str, ...],
-) -> Identity:
-    known = {s: [v for v in VESSELS if coverage[f"{s}_{v}"] != "unknown"] for s in sides}
-    pieces = [
-        _Piece(prediction, trees[f"{side}_{vessel}"], vessel, side)
-        for side in sides
-        for vessel in known[side]
-    ]
-    # A side with one vessel type known would make "always artery" perfect: no word on accuracy.
-    complete = [p for p in pieces if len(known[p.side]) == len(VESSELS)]
+def _piece(
+    line: Centreline,
+    said: NDArray[np.uint8],
+    name: str,
+    classes: Classes,
+    part: NDArray[np.bool_],
+) -> _Piece:
+    def length(voxels: NDArray[np.bool_]) -> float:
+        return float(line.length_mm[voxels & part].sum())
+
+    return _Piece(
+        vessel_of(name),
+        side_of(name),
+        length(part),
+        length(said > 0),
+        length(_alike(name, vessel_of, classes)[said]),
+        length(_alike(name, side_of, classes)[said]),
+    )
+
+
+def _alike(name: str, kind: Callable[[str], str], classes: Classes) -> NDArray[np.bool_]:
+    """Table of the labels that have the same vessel type, or the same side, as a class."""
+    return lookup(values(classes, [c for c in classes if kind(c) == kind(name)]))
+
+
+def _with_both_types(names: Iterable[str]) -> set[str]:
+    """The sides of which both vessel types are known.
+
+    With one type alone "always artery" would be perfect: no word on accuracy there.
+    """
+    sides = [side_of(name) for name in names]
+    return {side for side in sides if sides.count(side) == len(VESSELS)}
+
+
+def _shares(pieces: Sequence[_Piece], both_types: set[str]) -> dict[str, float | None]:
+    complete = [p for p in pieces if p.side in both_types]
     found = sum(p.found for p in complete)
-    artery = sum((p.found or 0) for p in complete if p.vessel == "artery")
+    artery = sum(p.found for p in complete if p.vessel == "artery")
     if not found:
         artery = sum(p.length for p in complete if p.vessel == "artery")
     base = _share(artery, found or sum(p.length for p in complete))
@@ -62,41 +141,54 @@ def _tally(
         **{f"reference_{v}_mm": _length(pieces, v) for v in VESSELS},
         "found_share": _share(sum(p.found for p in pieces), sum(p.length for p in pieces)),
         "accuracy": _accuracy([(p.right_type, p.found, p.length) for p in complete]),
-        "side_accuracy": _accuracy([(p.right_side, p.found, p.length) for p in pieces]),
-        "artery_as_vein": _confused(pieces, "artery"),
-        "vein_as_artery": _confused(pieces, "vein"),
+        "side_accuracy": _accuracy([(p.right_side, p.found, p.length) for p in pieces if p.side]),
+        "artery_as_vein": _confused([(p.right_type, p) for p in pieces if p.vessel == "artery"]),
+        "vein_as_artery": _confused([(p.right_type, p) for p in pieces if p.vessel == "vein"]),
+        "left_as_right": _confused([(p.right_side, p) for p in pieces if p.side == "left"]),
+        "right_as_left": _confused([(p.right_side, p) for p in pieces if p.side == "right"]),
         "always_artery": base,
         "majority": None if base is None else max(base, 1 - base),
     }
 
 
-class _Piece:
-    """Lengths in mm of one reference class: whole, found, found with the right name."""
-
-    def __init__(
-        self, prediction: NDArray[np.uint8], tree: Centreline, vessel: str, side: str
-    ) -> None:
-        self.vessel, self.side = vessel, side
-        said = prediction[tuple(tree.points.T)]
-        same_type = [class_value(vessel, s) for s in SIDES]
-        same_side = [class_value(v, side) for v in VESSELS]
-        self.length = float(tree.length_mm.sum())
-        self.found = float(tree.length_mm[said > 0].sum())
-        self.right_type = float(tree.length_mm[np.isin(said, same_type)].sum())
-        self.right_side = float(tree.length_mm[np.isin(said, same_side)].sum())
+def _flips(
+    line: Centreline, said: NDArray[np.uint8], name: str, classes: Classes
+) -> dict[str, int]:
+    """How many branches of a class there are, and how many are mostly called the other."""
+    other_type = (said > 0) & ~_alike(name, vessel_of, classes)[said]
+    other_side = (said > 0) & ~_alike(name, side_of, classes)[said]
+    return {
+        "branches": len(line.generation),
+        f"{vessel_of(name)}_flipped": int(branches_with(line, other_type, MOST).sum()),
+        f"{side_of(name)}_crossed": int(branches_with(line, other_side, MOST).sum()),
+    }
 
 
-def _length(pieces: list[_Piece], vessel: str) -> float | None:
+def _branch_counts(flips: Sequence[Mapping[str, int]]) -> dict[str, int | None]:
+    def total(*keys: str) -> int | None:
+        own = [entry[key] for entry in flips for key in keys if key in entry]
+        return sum(own) if own else None
+
+    return {
+        "branches": total("branches"),
+        "artery_branches_as_vein": total("artery_flipped"),
+        "vein_branches_as_artery": total("vein_flipped"),
+        "branches_on_other_side": total("left_crossed", "right_crossed"),
+    }
+
+
+def _length(pieces: Sequence[_Piece], vessel: str) -> float | None:
     lengths = [p.length for p in pieces if p.vessel == vessel]
     return sum(lengths) if lengths else None
 
 
-def _confused(pieces: list[_Piece], vessel: str) -> float | None:
-    own = [p for p in pieces if p.vessel == vessel]
-    return _share(sum(p.found - p.right_type for p in own), sum(p.length for p in own))
+def _confused(pieces: Sequence[tuple[float, _Piece]]) -> float | None:
+    """Of pieces with what has the right name: the share of the whole that was called the other."""
+    wrong = sum(p.found - right for right, p in pieces)
+    return _share(wrong, sum(p.length for _, p in pieces))
 
 
-def _accuracy(parts: list[tuple[float, float, float]]) -> float | None:
+def _accuracy(parts: Sequence[tuple[float, float, float]]) -> float | None:
     """Of parts (right, found, whole): the share of what was found that is right."""
     right, found, whole = (
         (sum(column) for column in zip(*parts, strict=True)) if parts else (0,) * 3

@@ -1,17 +1,15 @@
-"""Two label volumes made comparable: same grid, known voxels only, one box a class."""
+"""Two label volumes made comparable: one grid, and for each subject one box with two masks."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.evaluate.subjects import Classes, lookup, values
 from lacaf.records import Refusal
 
 Spacing = tuple[float, float, float]
@@ -23,7 +21,7 @@ SHEAR_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """One class in prediction and reference, cropped to where either has it.
+    """One subject in prediction and reference, cropped to where either has it.
 
     Attributes:
         prediction: ``(Z, Y, X)`` bool.
@@ -37,45 +35,6 @@ class Masks:
     reference: NDArray[np.bool_]
     spacing_mm: Spacing
     origin: tuple[int, int, int]
-
-
-def read_labels(path: Path, role: str, unknown_allowed: bool) -> volume.Volume:
-    """Read canonical labels as uint8.
-
-    Raises:
-        Refusal: the file is no label volume, or holds a value that no class has.
-    """
-    allowed = f"0 to {len(CLASSES)}" + (f" and {UNKNOWN} (unknown)" if unknown_allowed else "")
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        labels = volume.read(path)
-    except FileNotFoundError:
-        raise
-    except (ValueError, ImageFileError, OSError, EOFError, zlib.error) as error:
-        plain = isinstance(error, ValueError)
-        finding = str(error).replace(str(path), "the volume") if plain else "it cannot be read"
-        raise Refusal(
-            finding,
-            expectation="one three-dimensional NIfTI volume of labels",
-            remedy="convert it",
-            file=role,
-        ) from None
-    array = labels.array
-    wrong = array > len(CLASSES)
-    if unknown_allowed:
-        wrong &= array != UNKNOWN
-    if array.dtype != np.uint8:
-        wrong |= (array < 0) | (array != np.floor(array))
-    if wrong.any():
-        found = ", ".join(f"{value:g}" for value in np.unique(array[wrong])[:5])
-        raise Refusal(
-            f"holds the value(s) {found}",
-            expectation=f"canonical labels {allowed}",
-            remedy="translate it first (stage harmonize, or declare its coding)",
-            file=role,
-        )
-    return volume.Volume(array.astype(np.uint8, copy=False), labels.grid)
 
 
 def require_same_grid(prediction: volume.Grid, reference: volume.Grid) -> None:
@@ -115,35 +74,46 @@ def diagonal_mm(grid: volume.Grid) -> float:
     return float(np.linalg.norm(extent))
 
 
-def only_known(prediction: NDArray, reference: NDArray) -> tuple[NDArray, NDArray]:
-    """Both with background where the reference is unknown, so that nothing is scored there."""
-    unknown = reference == UNKNOWN
-    if not unknown.any():
-        return prediction, reference
-    return np.where(unknown, 0, prediction), np.where(unknown, 0, reference)
+class Boxes:
+    """Where each class lies in prediction and reference, found once for all subjects."""
+
+    def __init__(
+        self,
+        prediction: NDArray[np.uint8],
+        reference: NDArray[np.uint8],
+        classes: Classes,
+        spacing_mm: Spacing,
+    ) -> None:
+        """Both arrays hold 0 to the number of classes only (see subjects.only_known)."""
+        self.prediction, self.reference = prediction, reference
+        self.classes, self.spacing_mm = classes, spacing_mm
+        self._found = [_extents(array, len(classes)) for array in (prediction, reference)]
+
+    def masks(self, predicted: Sequence[str], present: Sequence[str]) -> Masks:
+        """The masks of some classes together, on the box that holds them all.
+
+        Args:
+            predicted: the classes whose voxels make the prediction.
+            present: those whose voxels make the reference.
+        """
+        sides = [values(self.classes, names) for names in (predicted, present)]
+        boxes = [found[v - 1] for found, own in zip(self._found, sides, strict=True) for v in own]
+        box = _union(boxes)
+        prediction, reference = (
+            np.pad(lookup(own)[array[box]], 1)
+            for own, array in zip(sides, (self.prediction, self.reference), strict=True)
+        )
+        z, y, x = (s.start - 1 for s in box)
+        return Masks(prediction, reference, self.spacing_mm, (z, y, x))
 
 
-def by_class(
-    prediction: NDArray[np.uint8], reference: NDArray[np.uint8], spacing_mm: Spacing
-) -> Iterator[tuple[str, Masks]]:
-    """The four classes, each on its box. Both arrays hold 0 to 4 only (see only_known)."""
+def _extents(labels: NDArray[np.uint8], count: int) -> list[Box | None]:
     from scipy import ndimage
 
-    boxes = [ndimage.find_objects(a, max_label=len(CLASSES)) for a in (prediction, reference)]
-    for value, name in enumerate(CLASSES, start=1):
-        box = _union([found[value - 1] for found in boxes])
-        yield (
-            name,
-            Masks(
-                np.pad(prediction[box] == value, 1),
-                np.pad(reference[box] == value, 1),
-                spacing_mm,
-                tuple(s.start - 1 for s in box),
-            ),
-        )
+    return ndimage.find_objects(labels, max_label=count)
 
 
-def _union(boxes: list[Box | None]) -> Box:
+def _union(boxes: Sequence[Box | None]) -> Box:
     present = [box for box in boxes if box is not None]
     if not present:
         return (slice(0, 0),) * 3

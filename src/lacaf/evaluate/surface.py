@@ -1,48 +1,58 @@
-"""How far the surfaces lie apart: NSD and HD95, in millimetres."""
+"""How far the surfaces lie apart: NSD, HD95 and ASSD, in millimetres."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.evaluate.distance import edge_voxels, nearest_mm, voxels
+from lacaf.evaluate.distance import edge_voxels, nearest_mm
 from lacaf.evaluate.masks import Masks, Spacing
+from lacaf.evaluate.patterns import mixed, patterns
 
 #: A distance that equals the tolerance counts as within it, whatever the rounding.
 ROUNDING_MM = 1e-5
 
 
-def surface(masks: Masks, tolerance_mm: float, diagonal_mm: float) -> dict[str, float]:
-    """NSD and HD95 of a class whose reference is known.
+def surface(masks: Masks, tolerances_mm: Sequence[float], diagonal_mm: float) -> dict[str, float]:
+    """NSD at each tolerance, HD95 and ASSD of a subject whose reference is known.
 
-    Both empty: NSD 1, HD95 0. One of them empty: NSD 0, HD95 the image's diagonal.
+    Both empty: NSD 1, distances 0. One of them empty: NSD 0, distances the image's diagonal.
     """
+    names = [nsd_name(tolerance) for tolerance in tolerances_mm]
     predicted, present = bool(masks.prediction.any()), bool(masks.reference.any())
     if not (predicted and present):
         same = predicted == present
-        return {"nsd": float(same), "hd95_mm": 0.0 if same else diagonal_mm}
-    return {"nsd": nsd(masks, tolerance_mm), "hd95_mm": hd95_mm(masks)}
+        far = 0.0 if same else diagonal_mm
+        return dict.fromkeys(names, float(same)) | {"hd95_mm": far, "assd_mm": far}
+    shares = nsd(masks, tolerances_mm)
+    return dict(zip(names, shares, strict=True)) | edge_distances(masks)
 
 
-def hd95_mm(masks: Masks) -> float:
-    """95 % Hausdorff distance between the edge voxels of two masks that are not empty.
+def nsd_name(tolerance_mm: float) -> str:
+    """The key of NSD at a tolerance: ``nsd_1mm``."""
+    return f"nsd_{tolerance_mm:g}mm"
 
-    The larger of the two directed 95th percentiles (linear interpolation), each over the edge
-    voxels of one mask of the distance to the nearest edge voxel of the other. An edge voxel has
-    a face neighbour outside its mask. As MONAI's HausdorffDistanceMetric(percentile=95).
+
+def edge_distances(masks: Masks) -> dict[str, float]:
+    """HD95 and ASSD between the edge voxels of two masks that are not empty.
+
+    For each edge voxel of one mask the distance to the nearest edge voxel of the other; an edge
+    voxel has a face neighbour outside its mask. HD95 is the larger of the two directed 95th
+    percentiles (linear interpolation), as MONAI's HausdorffDistanceMetric(percentile=95); ASSD
+    the mean over the edge voxels of both, as MONAI's SurfaceDistanceMetric(symmetric=True).
     """
     edges = [edge_voxels(mask) for mask in (masks.prediction, masks.reference)]
-    directed = [
-        np.percentile(nearest_mm(here, there, masks.spacing_mm), 95)
-        for here, there in (edges, edges[::-1])
-    ]
-    return float(max(directed))
+    directed = [nearest_mm(here, there, masks.spacing_mm) for here, there in (edges, edges[::-1])]
+    return {
+        "hd95_mm": float(max(np.percentile(distances, 95) for distances in directed)),
+        "assd_mm": float(np.concatenate(directed).mean(dtype=np.float64)),
+    }
 
 
-def nsd(masks: Masks, tolerance_mm: float) -> float:
+def nsd(masks: Masks, tolerances_mm: Sequence[float]) -> list[float]:
     """Normalized surface distance of two masks of which at least one is not empty.
 
     The share of both surfaces' area that lies within the tolerance of the other surface
@@ -51,35 +61,32 @@ def nsd(masks: Masks, tolerance_mm: float) -> float:
     compute_surface_dice(use_subvoxels=True).
     """
     surfaces = [_surface(mask, masks.spacing_mm) for mask in (masks.prediction, masks.reference)]
-    within = total = 0.0
+    limits = np.array(tolerances_mm) + ROUNDING_MM
+    within = np.zeros(len(limits))
+    total = 0.0
     for (here, area), (there, _) in (surfaces, surfaces[::-1]):
         total += float(area.sum())
         if len(here) and len(there):
-            limit = tolerance_mm + ROUNDING_MM
-            close = nearest_mm(here, there, masks.spacing_mm, limit * 1.01) <= limit
-            within += float(area[close].sum())
-    return within / total
+            distance = nearest_mm(here, there, masks.spacing_mm, limits.max() * 1.01)
+            within += [area[distance <= limit].sum() for limit in limits]
+    return (within / total).tolist()
 
 
 def _surface(
     mask: NDArray[np.bool_], spacing_mm: Spacing
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Corners between eight voxels where the surface passes ``(N, 3)``, and its area there, mm²."""
-    values = mask.view(np.uint8)
-    code = np.zeros([n - 1 for n in mask.shape], dtype=np.uint8)
-    for bit, corner in enumerate(product((0, 1), repeat=3)):
-        part = values[tuple(slice(c, n - 1 + c) for c, n in zip(corner, mask.shape, strict=True))]
-        code |= part << np.uint8(bit)
-    passes = (code != 0) & (code != 255)
-    return voxels(passes), _triangle_areas(spacing_mm)[code[passes]]
+    codes = patterns(mask)
+    passes = mixed(codes)
+    corners = np.stack(np.unravel_index(passes, codes.shape), axis=1)
+    return corners, _triangle_areas(spacing_mm)[codes.ravel()[passes]]
 
 
 @cache
 def _triangle_areas(spacing_mm: Spacing) -> NDArray[np.float64]:
     """Area in mm² that marching cubes puts between eight voxels, for each of the 256 patterns.
 
-    Bit ``4z + 2y + x`` of the pattern is the voxel (z, y, x) of the eight. A pattern and its
-    complement share a surface: the one with fewer voxels is triangulated.
+    A pattern and its complement share a surface: the one with fewer voxels is triangulated.
     """
     from skimage.measure import marching_cubes, mesh_surface_area
 

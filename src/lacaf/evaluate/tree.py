@@ -1,206 +1,157 @@
-"""The tree of a vessel class: its centreline in millimetres, and clDice."""
+"""How much of a tree is detected: length, branches, by calibre and generation; clDice."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.evaluate.distance import edge_voxels, nearest_mm, voxels
-from lacaf.evaluate.masks import Masks, Spacing
-from lacaf.evaluate.thinning import OFFSETS, thin
+from lacaf.evaluate.branches import DETACHED
+from lacaf.evaluate.centreline import Centreline
 
-#: Components are set this far apart where a component must not reach into another.
-APART_MM = 1e5
+#: A branch is detected if at least this share of its length is (as in ATM'22, Zhang et al. 2023).
+DETECTED = 0.8
+
+#: A predicted branch is false, and a branch flips its name, if this share of its length does. It
+#: begins and ends inside vessels that may be right, so that the whole of it rarely is wrong.
+MOST = 0.5
+
+#: Generations from here on are counted together.
+MOST_GENERATIONS = 8
+
+#: Added before shares are compared with one of these, against rounding.
+ROUNDING = 1e-9
 
 
-#: How often the line is smoothed before its length is taken.
-SMOOTHING = 4
+def tree(
+    reference: Centreline,
+    found: NDArray[np.bool_],
+    predicted: Centreline,
+    right: NDArray[np.bool_],
+    calibre_edges_mm: Sequence[float],
+) -> dict[str, Any]:
+    """What is found of a tree whose reference is known, and what is false.
 
+    Args:
+        reference: the reference's centreline.
+        found: ``(N,)`` which of its voxels lie in the prediction.
+        predicted: the prediction's centreline.
+        right: ``(M,)`` which of its voxels lie in the reference.
+        calibre_edges_mm: radii at which one calibre band ends and the next begins.
 
-@dataclass(frozen=True, eq=False)
-class Centreline:
-    """The voxels on the axes of the vessels of a mask.
-
-    Attributes:
-        points: ``(N, 3)`` indices (z, y, x), all inside the mask, at least one a component.
-        length_mm: ``(N,)`` the length that each voxel stands for: half of each link to its
-            neighbours; the sum is the length of the tree. A lone voxel stands for its own size
-            (cube root of its volume).
+    Returns:
+        cldice, lengths in mm, shares detected, numbers of branches, false branches, and the same
+        by calibre and by generation; see docs/metrics.md. A share of nothing is None.
     """
+    whole = branches_with(reference, found, DETECTED)
+    false = branches_with(predicted, ~right, MOST)
+    of_branches = _lengths(predicted)
+    return {
+        "cldice": cldice(reference, found, predicted, right),
+        "prediction_tree_mm": float(predicted.length_mm.sum()),
+        "prediction_branches": len(false),
+        "false_branches": int(false.sum()),
+        "false_branches_mm": float(of_branches[false].sum()),
+        **_part(reference, found, whole, np.ones(len(found), bool), np.ones(len(whole), bool)),
+        "by_calibre": {
+            name: _part(reference, found, whole, voxels, of)
+            for name, voxels, of in bands(reference, calibre_edges_mm)
+        },
+        "by_generation": {
+            name: _part(reference, found, whole, of[reference.branch], of)
+            for name, of in _generations(reference)
+        },
+    }
 
-    points: NDArray[np.intp]
-    length_mm: NDArray[np.float64]
 
-    def share(self, mask: NDArray[np.bool_]) -> float:
-        """The share of the length that lies inside another mask of the same shape."""
-        return float(self.length_mm[mask[tuple(self.points.T)]].sum() / self.length_mm.sum())
-
-
-def centreline(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Centreline:
-    """The centreline of a mask ``(Z, Y, X)`` that has an empty rim of one voxel."""
-    if not mask.any():
-        return Centreline(np.empty((0, 3), dtype=np.intp), np.empty(0))
-    solid = _without_cavities(mask)
-    depth = _depth_mm(solid, spacing_mm)
-    flat = thin(solid, depth, spacing_mm)
-    flat = _prune(flat, depth, spacing_mm)
-    length = _lengths_mm(flat, depth, spacing_mm)
-    points = np.stack(np.unravel_index(flat, mask.shape), axis=1)
-    return Centreline(_into(mask, points, spacing_mm), length)
-
-
-def cldice(masks: Masks, predicted: Centreline, reference: Centreline) -> float:
+def cldice(
+    reference: Centreline,
+    found: NDArray[np.bool_],
+    predicted: Centreline,
+    right: NDArray[np.bool_],
+) -> float:
     """Centreline Dice (Shit et al., CVPR 2021, eq. 3), by length in mm instead of voxel counts.
 
     The harmonic mean of the share of the predicted centreline inside the reference mask and of
     the reference centreline inside the predicted mask. Both empty: 1. One empty: 0.
     """
-    if not (len(predicted.points) and len(reference.points)):
-        return float(len(predicted.points) == len(reference.points))
-    precision = predicted.share(masks.reference)
-    sensitivity = reference.share(masks.prediction)
-    total = precision + sensitivity
-    return 2 * precision * sensitivity / total if total else 0.0
+    if not (len(found) and len(right)):
+        return float(len(found) == len(right))
+    sensitivity, precision = share(reference.length_mm, found), share(predicted.length_mm, right)
+    total = (precision or 0) + (sensitivity or 0)
+    return 2 * (precision or 0) * (sensitivity or 0) / total if total else 0.0
 
 
-def _without_cavities(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill what the mask encloses: thinning would leave a shell around every bubble."""
-    import cc3d
-
-    outside = cc3d.connected_components(~mask, connectivity=6, binary_image=True)
-    return outside != outside[0, 0, 0]
+def share(length_mm: NDArray[np.float64], some: NDArray[np.bool_]) -> float | None:
+    """The share of a length that some of its voxels make; None of nothing."""
+    whole = float(length_mm.sum())
+    return float(length_mm[some].sum()) / whole if whole else None
 
 
-def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float32]:
-    """Distance in mm from each voxel of the mask to the nearest voxel outside; 0 outside."""
-    inside = voxels(mask)
-    depth = np.zeros(mask.shape, dtype=np.float32)
-    depth[tuple(inside.T)] = nearest_mm(inside, edge_voxels(~mask), spacing_mm)
-    return depth
+def branches_with(line: Centreline, some: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """``(B,)``: the branches of which some voxels make at least this share of the length."""
+    part = np.bincount(line.branch, line.length_mm * some, len(line.generation))
+    return part >= (least - ROUNDING) * _lengths(line)
 
 
-def _into(mask: NDArray[np.bool_], points: NDArray, spacing_mm: Spacing) -> NDArray[np.intp]:
-    """Move the points that run through a filled cavity to the nearest voxel of the mask."""
-    from scipy.spatial import cKDTree
-
-    astray = ~mask[tuple(points.T)]
-    if astray.any():
-        own = voxels(mask)
-        nearest = cKDTree(own * spacing_mm).query(points[astray] * spacing_mm)[1]
-        points[astray] = own[nearest]
-    return points
+def bands(
+    line: Centreline, edges_mm: Sequence[float]
+) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """The calibre bands: name, the voxels in it, the branches whose mean radius lies in it."""
+    own = np.digitize(line.radius_mm, edges_mm)
+    radius_mm = np.bincount(line.branch, line.radius_mm * line.length_mm, len(line.generation))
+    of_branch = np.digitize(radius_mm / _lengths(line), edges_mm)
+    return [(name, own == i, of_branch == i) for i, name in enumerate(band_names(edges_mm))]
 
 
-def _links(
-    flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing
-) -> tuple[int, NDArray, NDArray, NDArray]:
-    """The links between neighbouring centreline voxels that make a tree of each component.
-
-    Where links close a ring, the one that lies nearest to the wall is left out: bumps that touch
-    each other on a rough wall make rings, and fall into twigs that way.
-
-    Returns:
-        Number of voxels, and for each link the position in ``flat`` of its two ends and its
-        length in mm.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import minimum_spanning_tree
-
-    n = len(flat)
-    steps = OFFSETS @ np.array([depth.shape[1] * depth.shape[2], depth.shape[2], 1])
-    deep = depth.ravel()[flat]
-    half = len(OFFSETS) // 2  # the other half are the same links seen from the other end
-    starts, ends, costs = [], [], []
-    for offset, step in zip(OFFSETS[half:], steps[half:], strict=True):
-        end = np.minimum(np.searchsorted(flat, flat + step), n - 1)
-        start = np.flatnonzero(flat[end] == flat + step)
-        starts.append(start)
-        ends.append(end[start])
-        depth_there = np.minimum(deep[start], deep[ends[-1]])
-        costs.append(np.linalg.norm(offset * spacing_mm) / depth_there)
-    links = (np.concatenate(starts), np.concatenate(ends))
-    graph = coo_array((np.concatenate(costs), links), shape=(n, n)).tocsr()
-    tree = minimum_spanning_tree(graph).tocoo()
-    index = np.stack(np.unravel_index(flat, depth.shape), axis=1)
-    gap = np.linalg.norm((index[tree.row] - index[tree.col]) * spacing_mm, axis=1)
-    return n, tree.row, tree.col, gap
+def band_names(edges_mm: Sequence[float]) -> list[str]:
+    """``radius 0-1 mm``, …, ``radius 4+ mm``."""
+    texts = [f"{edge:g}" for edge in (0.0, *edges_mm)]
+    inner = [f"radius {a}-{b} mm" for a, b in pairwise(texts)]
+    return [*inner, f"radius {texts[-1]}+ mm"]
 
 
-def _lengths_mm(
-    flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing
-) -> NDArray[np.float64]:
-    """The length that each voxel stands for, measured along a smoothed line.
-
-    A chain of voxels zigzags about the axis of its vessel and would be some 10 to 20 % too long.
-    So each voxel but the ends moves half-way to the mean of its neighbours, a few times.
-    """
-    n, start, end, _ = _links(flat, depth, spacing_mm)
-    place = np.stack(np.unravel_index(flat, depth.shape), axis=1) * np.array(spacing_mm)
-    links = np.concatenate([start, end]), np.concatenate([end, start])
-    degree = np.bincount(links[0], minlength=n)
-    for _ in range(SMOOTHING):
-        around = np.zeros_like(place)
-        np.add.at(around, links[0], place[links[1]])
-        inner = degree > 1
-        place[inner] = (place[inner] + around[inner] / degree[inner, None]) / 2
-    share = np.zeros(n)
-    np.add.at(share, links[0], np.linalg.norm(place[links[0]] - place[links[1]], axis=1) / 2)
-    share[degree == 0] = np.prod(spacing_mm) ** (1 / 3)
-    return share
+def pool(lines: Sequence[Centreline]) -> Centreline:
+    """Several lines as one; branches keep the generation of their own tree."""
+    offsets = np.cumsum([0, *(len(line.generation) for line in lines)])
+    parts = [
+        (x.points, x.length_mm, x.radius_mm, x.branch + offset, x.generation)
+        for x, offset in zip(lines, offsets[:-1], strict=True)
+    ]
+    return Centreline(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _prune(flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing) -> NDArray:
-    """Without the twigs that do not leave the vessel they stand on: roughness, no branches.
-
-    From the deepest voxel of each component, the way to its farthest end is kept, then the way
-    to the next end that no kept voxel reaches, and so on (after TEASAR, Sato et al. 2000). A
-    voxel reaches as far as the vessel is deep there, plus the diagonal of a voxel.
-    """
-    from scipy.spatial import cKDTree
-
-    ends, part, distance, before = _ways_from_roots(flat, depth, spacing_mm)
-    place = np.stack(np.unravel_index(flat, depth.shape), axis=1) * np.array(spacing_mm)
-    place = np.column_stack([place, part * APART_MM])
-    reach = depth.ravel()[flat] + np.linalg.norm(spacing_mm)
-    order = ends[np.argsort(-distance[ends], kind="stable")]
-    tree = cKDTree(place[order])
-    reached = np.zeros(len(order), dtype=bool)
-    keep = np.zeros(len(flat) + 1, dtype=bool)
-    keep[-1] = True
-    keep[:-1] = before[:-1] == len(flat)
-    for position, end in enumerate(order):
-        way, here = [], end
-        while not reached[position] and not keep[here]:
-            way.append(here)
-            keep[here] = True
-            here = before[here]
-        if way:
-            balls = tree.query_ball_point(place[way], reach[way])
-            reached[np.concatenate(balls).astype(int)] = True
-    return flat[keep[:-1]]
+def _lengths(line: Centreline) -> NDArray[np.float64]:
+    return np.bincount(line.branch, line.length_mm, len(line.generation)).astype(np.float64)
 
 
-def _ways_from_roots(
-    flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing
-) -> tuple[NDArray, NDArray, NDArray[np.float64], NDArray]:
-    """Ends of the tree; for each voxel its component, way (mm) from the root, voxel before it.
+def _generations(line: Centreline) -> list[tuple[str, NDArray[np.bool_]]]:
+    capped = np.minimum(line.generation, MOST_GENERATIONS)
+    numbers = [*range(MOST_GENERATIONS + 1), DETACHED]
+    return [(n, capped == i) for n, i in zip(generation_names(), numbers, strict=True)]
 
-    The root of a component is its deepest voxel; before it comes node ``len(flat)``.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components, dijkstra
 
-    n, start, end, length = _links(flat, depth, spacing_mm)
-    parts = connected_components(coo_array((length, (start, end)), shape=(n, n)))[1]
-    deepest_first = np.lexsort((-depth.ravel()[flat], parts))
-    roots = deepest_first[np.unique(parts[deepest_first], return_index=True)[1]]
-    joined = (
-        np.concatenate([length, np.ones(len(roots))]),
-        (np.concatenate([start, roots]), np.concatenate([end, np.full(len(roots), n)])),
-    )
-    graph = coo_array(joined, shape=(n + 1, n + 1)).tocsr()
-    distance, before = dijkstra(graph, directed=False, indices=n, return_predecessors=True)
-    degree = np.bincount(np.concatenate([start, end]), minlength=n)
-    return np.flatnonzero(degree <= 1), parts, distance, before
+def generation_names() -> list[str]:
+    """``generation 0``, …, ``generation 8+``, ``detached``."""
+    names = [f"generation {i}" for i in range(MOST_GENERATIONS)]
+    return [*names, f"generation {MOST_GENERATIONS}+", "detached"]
+
+
+def _part(
+    line: Centreline,
+    found: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
+    voxels: NDArray[np.bool_],
+    of: NDArray[np.bool_],
+) -> Mapping[str, float | int | None]:
+    """Length and branches of a part of the reference's tree, and the shares detected."""
+    branches = int(of.sum())
+    return {
+        "reference_tree_mm": float(line.length_mm[voxels].sum()),
+        "tree_detected": share(line.length_mm[voxels], found[voxels]),
+        "reference_branches": branches,
+        "branches_detected": float(whole[of].mean()) if branches else None,
+    }

@@ -1,0 +1,70 @@
+"""The scores of a case as one row a number: what the long table and ``--csv`` hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+#: What a row says, after the columns that say whose it is.
+NUMBER = ("against", "subject", "part", "metric", "unit", "value", "state")
+
+#: The part of numbers about the whole of a subject.
+WHOLE = "all"
+
+#: The entries of a subject that hold the same numbers for each of its parts.
+PARTS = ("by_calibre", "by_generation")
+
+
+def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The numbers of a case.
+
+    Args:
+        details: what ``evaluate`` returns.
+
+    Yields:
+        ``against``, ``subject`` (a class, a group, ``mean``, or a side of identity), ``part``
+        (``all``, a calibre band, a generation), ``metric``, ``unit``, ``value`` (None: not
+        evaluated), ``state``: ``unknown`` where there is no value, ``missed`` for a subject of
+        which nothing was found, else ``scored``. Parts of a tree that the reference does not
+        have make no rows.
+    """
+    for against, scores in details["against"].items():
+        kinds = (scores["classes"], scores["groups"], {"mean": scores["mean"]}, scores["identity"])
+        for subject, entry in chain.from_iterable(kind.items() for kind in kinds):
+            state = "missed" if entry.get("missed") else "scored"
+            for part, numbers in _parts(entry):
+                for metric, value in numbers.items():
+                    yield {
+                        "against": against,
+                        "subject": subject,
+                        "part": part,
+                        "metric": metric,
+                        "unit": unit(metric),
+                        "value": None if value is None else float(value),
+                        "state": "unknown" if value is None else state,
+                    }
+
+
+def _parts(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield WHOLE, {k: v for k, v in entry.items() if k not in ("state", *PARTS)}
+    for kind in PARTS:
+        for part, numbers in (entry.get(kind) or {}).items():
+            if any(v for k, v in numbers.items() if k.startswith("reference") and v):
+                yield part, dict(numbers)
+
+
+def unit(metric: str) -> str:
+    """mm, ml, or 1 for shares and counts."""
+    return metric.rsplit("_", 1)[-1] if metric.endswith(("_mm", "_ml")) else "1"
+
+
+def as_csv(details: Mapping[str, Any]) -> str:
+    """The numbers of a case as CSV with a header; an empty value was not evaluated."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, NUMBER, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(details))
+    return text.getvalue()

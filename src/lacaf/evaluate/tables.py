@@ -1,0 +1,178 @@
+"""The tables of a run of the whole pipeline: what a paper would print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lacaf.coverage import SIDES
+from lacaf.evaluate.comparison import comparison
+from lacaf.evaluate.formats import Cell, Estimate, Table
+from lacaf.evaluate.identity import BOTH
+from lacaf.evaluate.subjects import FOUR, groups
+from lacaf.evaluate.surface import nsd_name
+from lacaf.evaluate.tree import band_names, generation_names
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lacaf.params import Evaluate
+
+#: The names of all tables, in the order in which they are made.
+NAMES = (
+    "headline",
+    "classes",
+    "trees",
+    "calibre",
+    "generation",
+    "identity",
+    "experiments",
+    "comparison",
+)
+INTERVAL = "Mean over patients [95 % bootstrap interval] (cases that do not know)."
+Columns = Mapping[str, tuple[str, str]]  # heading → subject, metric
+
+
+def tables(long: DataFrame, summary: Mapping[str, Any], params: Evaluate) -> list[Table]:
+    """All tables, from the long table and the summary of ``summarize``."""
+    nsd = {f"NSD {mm:g} mm": nsd_name(mm) for mm in params.nsd_tolerances_mm}
+    surface = {"DSC": "dsc", **nsd, "HD95 mm": "hd95_mm", "ASSD mm": "assd_mm"}
+    overlap = {"sensitivity": "sensitivity", "precision": "precision"}
+    overlap |= {"volume difference ml": "volume_difference_ml"}
+    return [
+        headline(summary, params),
+        _by_subject("classes", "Overlap and surface.", summary, surface | overlap),
+        _by_subject("trees", "Trees: length and branches detected, false ones.", summary, TREES),
+        _by_part("calibre", "By radius.", summary, CALIBRE, band_names(params.calibre_edges_mm)),
+        _by_part(
+            "generation",
+            "By number of forks from the root.",
+            summary,
+            GENERATION,
+            generation_names(),
+        ),
+        _by_side(summary),
+        *comparison(long, params.bootstrap),
+    ]
+
+
+TREES = {
+    "clDice": "cldice",
+    "tree detected": "tree_detected",
+    "branches detected": "branches_detected",
+    "false branches": "false_branches",
+    "false mm": "false_branches_mm",
+    "components": "prediction_b0",
+    "of reference": "reference_b0",
+    "rings": "prediction_b1",
+    "of reference ": "reference_b1",
+    "cavities": "prediction_b2",
+}
+CALIBRE = {
+    "reference mm": ("vessel", "reference_tree_mm"),
+    "tree detected": ("vessel", "tree_detected"),
+    "artery detected": ("artery", "tree_detected"),
+    "vein detected": ("vein", "tree_detected"),
+    "branches detected": ("vessel", "branches_detected"),
+    "A/V right": (BOTH, "accuracy"),
+    "artery as vein": (BOTH, "artery_as_vein"),
+    "vein as artery": (BOTH, "vein_as_artery"),
+    "left as right": (BOTH, "left_as_right"),
+    "right as left": (BOTH, "right_as_left"),
+}
+GENERATION = {
+    "reference mm": ("vessel", "reference_tree_mm"),
+    "tree detected": ("vessel", "tree_detected"),
+    "artery detected": ("artery", "tree_detected"),
+    "vein detected": ("vein", "tree_detected"),
+    "branches detected": ("vessel", "branches_detected"),
+}
+IDENTITY = {
+    "found": "found_share",
+    "A/V right": "accuracy",
+    "always artery": "always_artery",
+    "artery as vein": "artery_as_vein",
+    "vein as artery": "vein_as_artery",
+    "side right": "side_accuracy",
+    "left as right": "left_as_right",
+    "right as left": "right_as_left",
+    "branches": "branches",
+    "artery branches as vein": "artery_branches_as_vein",
+    "vein branches as artery": "vein_branches_as_artery",
+    "branches on other side": "branches_on_other_side",
+}
+
+
+def headline(summary: Mapping[str, Any], params: Evaluate) -> Table:
+    """The numbers of all runs that are looked at first."""
+    columns: dict[str, tuple[str, str]] = {"DSC": ("mean", "dsc")}
+    columns |= {name.replace("_", " "): (name, "dsc") for name in FOUR}
+    first = params.nsd_tolerances_mm[0]
+    columns |= {f"NSD {first:g} mm": ("mean", nsd_name(first)), "HD95 mm": ("mean", "hd95_mm")}
+    columns |= {"clDice": ("mean", "cldice"), "tree detected": ("mean", "tree_detected")}
+    columns |= {"A/V right": (BOTH, "accuracy"), "always artery": (BOTH, "always_artery")}
+    rows: list[list[Cell]] = []
+    for run, about in summary.items():
+        for against, subjects in about["against"].items():
+            cells = _estimates(subjects, columns.values())
+            counts = subjects["mean"]["dsc"]
+            own: list[Cell] = [run, against, *cells, counts["patients"], counts["cases"]]
+            rows.append([*own, len(about["refused"])])
+    header = ["run", "against", *columns, "patients", "cases", "refused"]
+    caption = f"Scores of all runs. {INTERVAL} Class columns: DSC."
+    return Table("headline", caption, header, rows, text_columns=2)
+
+
+def _by_subject(
+    name: str, caption: str, summary: Mapping[str, Any], columns: Mapping[str, str]
+) -> Table:
+    subjects = (*FOUR, "mean", *groups(FOUR))
+    rows = [
+        [run, against, subject, *_estimates(found, [(subject, m) for m in columns.values()])]
+        for run, against, found in _against(summary)
+        for subject in subjects
+        if subject in found
+    ]
+    header = ["run", "against", "of", *columns]
+    return Table(name, f"{caption} {INTERVAL}", header, rows, text_columns=3)
+
+
+def _by_part(
+    name: str, caption: str, summary: Mapping[str, Any], columns: Columns, parts: Sequence[str]
+) -> Table:
+    rows = []
+    for run, against, found in _against(summary):
+        for part in parts:
+            cells = _estimates(found, columns.values(), part)
+            if any(isinstance(c, Estimate) and c.value is not None for c in cells):
+                rows.append([run, against, part, *cells])
+    header = ["run", "against", "of", *columns]
+    return Table(name, f"{caption} {INTERVAL}", header, rows, text_columns=3)
+
+
+def _by_side(summary: Mapping[str, Any]) -> Table:
+    rows = [
+        [run, against, side, *_estimates(found, [(side, m) for m in IDENTITY.values()])]
+        for run, against, found in _against(summary)
+        for side in (*SIDES, BOTH)
+    ]
+    caption = f"What found vessels are called, along the reference's centreline. {INTERVAL}"
+    header = ["run", "against", "side", *IDENTITY]
+    return Table("identity", caption, header, rows, text_columns=3)
+
+
+def _against(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for run, about in summary.items():
+        for against, subjects in about["against"].items():
+            yield run, against, subjects
+
+
+def _estimates(subjects: Mapping[str, Any], wanted: Any, part: str | None = None) -> list[Cell]:
+    cells: list[Cell] = []
+    for subject, metric in wanted:
+        entry = subjects.get(subject, {}).get(metric, {})
+        if part is not None:
+            entry = entry.get("parts", {}).get(part, {})
+        limits = entry.get("low"), entry.get("high")
+        cells.append(Estimate(entry.get("mean"), *limits, entry.get("unknown", 0)))
+    return cells
