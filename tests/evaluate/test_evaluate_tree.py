@@ -7,31 +7,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from skimage.measure import euler_number
+from vessels import ISOTROPIC, forked, tube
 
 from lacaf.evaluate import thinning
 from lacaf.evaluate.centreline import centreline
 from lacaf.evaluate.tree import cldice
 
-ISOTROPIC = (1.0, 1.0, 1.0)
 FULL = np.ones((3, 3, 3), bool)
-
-
-def tube(shape, start, end, radius, spacing=ISOTROPIC):
-    """Voxels within a radius (mm) of a straight line between two points (mm)."""
-    start, end = np.array(start, float), np.array(end, float)
-    at = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1) * spacing
-    along = np.clip((at - start) @ (end - start) / ((end - start) ** 2).sum(), 0, 1)
-    return np.linalg.norm(at - start - along[..., None] * (end - start), axis=-1) <= radius
 
 
 @pytest.fixture
 def tree():
-    """A trunk of 60 mm and radius 3 with two branches of radius 1.5 and about 25 mm."""
-    shape = (70, 50, 70)
-    trunk = tube(shape, (4, 25, 35), (64, 25, 35), 3.2)
-    up = tube(shape, (24, 25, 35), (24, 25, 60), 1.6)
-    down = tube(shape, (44, 25, 35), (44, 25, 10), 1.6)
-    return {"trunk": trunk, "up": up, "down": down, "whole": trunk | up | down}
+    return forked()
 
 
 def score(prediction, reference, spacing=ISOTROPIC):

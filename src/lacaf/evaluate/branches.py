@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 from lacaf.evaluate.links import Links
 from lacaf.evaluate.pruning import deepest
 
-#: Generation of a branch in a component that does not hang on the main tree.
+#: Generation of a branch in a component that is a fragment, no tree of its own.
 DETACHED = -1
+
+#: A component with at least this share of the whole length is a tree with a root of its own: a
+#: class that was drawn from the lobes outwards has several.
+TREE_SHARE = 0.1
 
 
 def branches(
@@ -20,7 +24,7 @@ def branches(
     A branch runs from fork to fork or end. Forks that lie closer together than the vessel is
     deep there are one fork. A fork's own voxels belong to the branch that leads to it from the
     root. The root is the branch with the deepest voxel of its component: generation 0; each fork
-    on the way adds 1. Only the component with the longest line, the main tree, has generations.
+    on the way adds 1. Fragments have no generations.
 
     Args:
         links: the centreline's voxels, linked to trees.
@@ -34,11 +38,11 @@ def branches(
     piece, count = _pieces(links, fork)
     fork |= _inside_a_fork(links, fork, piece, count, length_mm, deep)
     piece, count = _pieces(links, fork)
-    chain_of, steps, root_of = _from_roots(links, fork, piece, count, deep)
+    chain_of, steps, part_of = _from_roots(links, fork, piece, count, deep)
     chains = np.unique(chain_of)
-    main = np.bincount(links.part, length_mm).argmax()
-    on_main = root_of[chains] == main
-    generation = np.where(on_main, steps[chains] // 2, DETACHED)
+    of_parts = np.bincount(links.part, length_mm)
+    is_tree = of_parts >= TREE_SHARE * of_parts.sum()
+    generation = np.where(is_tree[part_of[chains]], steps[chains] // 2, DETACHED)
     return np.searchsorted(chains, chain_of)[piece], generation.astype(np.intp)
 
 

@@ -26,8 +26,8 @@ class Centreline:
         radius_mm: ``(N,)`` distance to the nearest voxel outside, less half of the smallest
             spacing (that distance goes to the voxel's centre, the wall is nearer).
         branch: ``(N,)`` the branch of each voxel, from 0.
-        generation: ``(B,)`` of each branch, 0 at the root; ``branches.DETACHED`` for those that
-            do not hang on the main tree.
+        generation: ``(B,)`` of each branch, 0 at the root; ``branches.DETACHED`` for those of
+            fragments.
     """
 
     points: NDArray[np.intp]

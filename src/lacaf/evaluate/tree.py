@@ -20,7 +20,7 @@ DETECTED = 0.8
 MOST = 0.5
 
 #: Generations from here on are counted together.
-MOST_GENERATIONS = 8
+MOST_GENERATIONS = 10
 
 #: Added before shares are compared with one of these, against rounding.
 ROUNDING = 1e-9
@@ -135,7 +135,7 @@ def _generations(line: Centreline) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def generation_names() -> list[str]:
-    """``generation 0``, …, ``generation 8+``, ``detached``."""
+    """``generation 0``, …, ``generation 10+``, ``detached``."""
     names = [f"generation {i}" for i in range(MOST_GENERATIONS)]
     return [*names, f"generation {MOST_GENERATIONS}+", "detached"]
 
