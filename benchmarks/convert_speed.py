@@ -1,0 +1,142 @@
+"""How fast convert is beside dcm2niix, in one run on one machine, and that voxels are the same.
+
+    python benchmarks/convert_speed.py                              # dcm2niix from the PATH
+    python benchmarks/convert_speed.py --dcm2niix /path/to/dcm2niix --rounds 7
+
+Both write a packed NIfTI from the same files, as whole commands with their start-up, in turn.
+The series are nlst-101287 of the real CTs (JPEG-LS; left out where they are absent) and a
+synthetic one of 300 uncompressed slices of 512 x 512. The median of the rounds counts, and the
+ratio is the median of the rounds' own ratios: load by others then falls on both alike.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+
+from lacaf.convert.hounsfield import AIR_HU, PADDING_BELOW_HU
+from lacaf.phantom.dicom import write_series
+from lacaf.phantom.handling import Handling
+from lacaf.phantom.identity import fake_identity
+from lacaf.volume import Grid, Volume
+
+REPOSITORY = Path(__file__).parents[1]
+REAL = Path(os.environ.get("LACAF_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+SHAPE = (300, 512, 512)
+HEAD = "case,patient,source,labels,coding,labelled_side,split\n"
+
+
+def thorax(shape, seed=0):
+    """A thorax as plain as can be, with the noise of a sharp kernel: as hard to pack as a CT."""
+    rng = np.random.default_rng(seed)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape[1:]), indexing="ij")
+    body = np.where((x / 0.85) ** 2 + (y / 0.65) ** 2 < 1, 40, -1000)
+    lungs = ((abs(x) - 0.4) / 0.3) ** 2 + (y / 0.5) ** 2 < 1
+    array = np.empty(shape, np.int16)
+    for part in array:
+        noise = rng.normal(0, 25, shape[1:])
+        part[:] = np.rint(np.where(lungs, -850, body) + np.where(body > 0, noise, noise / 3))
+    return Volume(array, Grid.upright(shape, (0.7, 0.7, 1.0)))
+
+
+def ours(source, work):
+    """A command that converts with lacaf, and the file that it writes."""
+    project = work / "lacaf"
+    (project / "data").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "params" / "demo.yaml", project / "params.yaml")
+    row = f"case1,p1,{source},,,,predict\n"
+    (project / "data" / "cases.csv").write_text(HEAD + row)
+    command = [str(Path(sys.executable).with_name("lacaf")), "convert", "case1"]
+    return command, project, project / "data" / "convert" / "case1" / "image.nii.gz"
+
+
+def theirs(program, source, work):
+    """The same with dcm2niix; without its JSON, which ours has no like of."""
+    folder = work / "dcm2niix"
+    folder.mkdir()
+    command = [program, "-z", "y", "-b", "n", "-f", "image", "-o", str(folder), str(source)]
+    return command, folder, folder / "image.nii.gz"
+
+
+def seconds(command, folder, target):
+    """Wall time and processor time of a command; its result is removed before."""
+    target.unlink(missing_ok=True)
+    before, start = os.times(), time.perf_counter()
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    wall, after = time.perf_counter() - start, os.times()
+    if answer.returncode or not target.exists():
+        raise SystemExit(answer.stdout + answer.stderr)
+    used = after.children_user + after.children_system
+    return wall, used - before.children_user - before.children_system
+
+
+def same_voxels(first, second):
+    """Whether two files hold the same HU in the same places; padding is air in ours."""
+    images = [nib.as_closest_canonical(nib.load(path)) for path in (first, second)]
+    arrays = [np.asanyarray(image.dataobj).astype(np.int16) for image in images]
+    arrays = [np.where(a < PADDING_BELOW_HU, AIR_HU, a) for a in arrays]
+    placed = np.allclose(images[0].affine, images[1].affine, atol=2e-3)
+    return placed and np.array_equal(*arrays)
+
+
+def measure(name, source, program, rounds):
+    """A row of the table."""
+    with tempfile.TemporaryDirectory() as work:
+        a, b = ours(source, Path(work)), theirs(program, source, Path(work))
+        seconds(*a), seconds(*b)  # once unseen: files come into memory
+        times = [(seconds(*a), seconds(*b)) for _ in range(rounds)]
+        same = same_voxels(a[2], b[2])
+        sizes = [path.stat().st_size / 1e6 for path in (a[2], b[2])]
+    wall = [statistics.median(pair[i][0] for pair in times) for i in (0, 1)]
+    used = [statistics.median(pair[i][1] for pair in times) for i in (0, 1)]
+    ratio = statistics.median(x[0] / y[0] for x, y in times)
+    print(
+        f"| {name} | {wall[0]:.2f} | {wall[1]:.2f} | **{ratio:.2f}** | {used[0]:.2f} | "
+        f"{used[1]:.2f} | {sizes[0]:.1f} | {sizes[1]:.1f} | {'yes' if same else 'NO'} |",
+        flush=True,
+    )
+    return ratio, same
+
+
+def series(folder):
+    """The series to measure: name and folder."""
+    nlst = REAL / "nlst-101287" / "dicom"
+    if nlst.is_dir():
+        yield "nlst-101287, 143 × 512 × 512, JPEG-LS", nlst
+    else:
+        print(f"left out: nlst-101287, {nlst} is not here (set LACAF_REAL_DATA)")
+    image = thorax(SHAPE)
+    write_series(image, fake_identity("p1"), "case1", Handling(), folder, np.random.default_rng(0))
+    yield "synthetic, 300 × 512 × 512, uncompressed", folder
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dcm2niix", default=shutil.which("dcm2niix"))
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    if options.dcm2niix is None:
+        sys.exit("left out: everything, as dcm2niix is not on the PATH (pip install dcm2niix)")
+    version = subprocess.run([options.dcm2niix, "--version"], capture_output=True, text=True)
+    print(version.stdout.strip().splitlines()[0])
+    print(f"{len(os.sched_getaffinity(0))} cores, pydicom {pydicom.__version__}, "
+          f"pigz {'there' if shutil.which('pigz') else 'not there'}\n")  # fmt: skip
+    print("| series | lacaf s | dcm2niix s | ratio | lacaf CPU s | dcm2niix CPU s "
+          "| lacaf MB | dcm2niix MB | voxels the same |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        found = [measure(n, s, options.dcm2niix, options.rounds) for n, s in series(Path(folder))]
+    sys.exit(0 if all(ratio <= 1.0 and same for ratio, same in found) else 1)
+
+
+if __name__ == "__main__":
+    main()
