@@ -46,7 +46,7 @@ def test_floats_are_floats_to_every_reader_of_yaml(path):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("crop.spacing", 1.0, "allowed here: spacing_mm, margin_mm, min_lung_ml"),
+        ("crop.spacing", 1.0, "allowed here: lungs, spacing_mm, margin_mm, min_lung_ml"),
         ("crop.spacing_mm", 0.0, "greater than 0"),
         ("crop.spacing_mm", "fine", "valid number"),
         ("crop.margin_mm", -1.0, "greater than or equal to 0"),

@@ -81,8 +81,22 @@ def inputs(stage: str, case: Case) -> dict[str, Path]:
             return {"raw": RAW / case.case}
         return {"source": case.source} | ({"labels": case.labels} if case.labels else {})
     if stage == "crop":
-        return {"convert": folder("convert", case.case)}
+        masks = {f"lungs{n or ''}": path for n, path in enumerate(lung_masks(case))}
+        return {"convert": folder("convert", case.case), **masks}
     return {s: folder(s, case.case) for s in ("convert", "crop")}
+
+
+def lung_masks(case: Case) -> list[Path]:
+    """Lung masks that came with a case: ``<case>_lungs.*``, else ``lungs.*``, beside its source.
+
+    Several are returned as they are; stage crop refuses to choose.
+    """
+    ends = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+    for name in (f"{case.case}_lungs", "lungs"):
+        paths = [case.source.parent / f"{name}{end}" for end in ends]
+        if found := [path for path in paths if path.is_file()]:
+            return found
+    return []
 
 
 def row(stage: str, case: Case) -> dict[str, str]:

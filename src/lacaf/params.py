@@ -56,6 +56,7 @@ class Convert(Section):
 class Crop(Section):
     """Lungs and the working grid."""
 
+    lungs: Literal["classical", "lungmask", "totalsegmentator", "given"]  # how they are found
     spacing_mm: Positive
     margin_mm: NotNegative
     min_lung_ml: Positive  # of each lung; less is another body region, or a missing lung

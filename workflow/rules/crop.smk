@@ -7,6 +7,7 @@ rule crop:
 rule crop_case:
     input:
         source="data/convert/{case}/source.json",
+        masks=lambda wildcards: layout.lung_masks(CASES[wildcards.case]),
     output:
         record="data/crop/{case}/box.json",
     log:

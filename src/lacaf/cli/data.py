@@ -87,7 +87,7 @@ def crop(case: CaseName) -> None:
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.crop import crop as stage
 
-        return stage(params, source, folder)
+        return stage(params, source, folder, layout.lung_masks(row))
 
     made_from = layout.made_from("crop", row, params)
     tell(records.carry_out("crop", case, layout.folder("crop", case), made_from, work, upstream))

@@ -1,58 +1,108 @@
-"""The coarse copy on which the lungs are found, and sampling without aliasing."""
+"""The coarse copy on which the lungs are found: upright, isotropic, and what it does not show."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from lacaf.volume import Grid, Volume, low_passed, resample, upright_grid_around
+from lacaf.crop.sampling import AIR_HU, sample
+from lacaf.records import Refusal
+from lacaf.volume import Grid, Volume, upright_grid_around
 
 #: Spacing of the coarse copy: lobar bronchi and the pleura between touching lungs still show.
 COARSE_MM = 2.5
-
-#: Lower end of the HU scale. Scanners pad outside the field of view with -2000 and less, which
-#: would spread into the body when voxels are averaged.
-AIR_HU = -1024
-
-
-def coarse(image: Volume) -> Volume:
-    """The CT on an upright isotropic grid of COARSE_MM, float32 HU, not below AIR_HU."""
-    averaged = _block_means(image, COARSE_MM)
-    grid = upright_grid_around(averaged.grid.corners_mm(), COARSE_MM)
-    return resample(averaged, grid, fill=AIR_HU)
+#: Between lung and soft tissue, HU: half way from inflated lung to muscle.
+AIR_BELOW_HU = -400
+#: Typical soft tissue, HU: its median lies here in any CT, with or without contrast.
+TISSUE_HU = (-150, 150)
 
 
-def _block_means(image: Volume, spacing_mm: float) -> Volume:
-    """Means of whole blocks of voxels, as many as fit into ``spacing_mm`` along each axis."""
-    factors = [max(1, int(spacing_mm / s + 0.05)) for s in image.grid.spacing_mm]
-    factors = [min(f, n) for f, n in zip(factors, image.array.shape, strict=True)]
-    array = np.clip(image.array, AIR_HU, None)
-    for axis, factor in reversed(list(enumerate(factors))):
-        kept = array.shape[axis] // factor * factor
-        array = np.take(array, np.arange(kept), axis) if kept < array.shape[axis] else array
-        split = (*array.shape[:axis], kept // factor, factor, *array.shape[axis + 1 :])
-        array = array.reshape(split).mean(axis=axis + 1, dtype=np.float32)
-    affine = image.grid.affine.copy()
-    steps = np.array(factors[::-1], float)  # in the affine's order x, y, z
-    affine[:3, 3] += affine[:3, :3] @ ((steps - 1) / 2)
-    affine[:3, :3] = affine[:3, :3] * steps
-    return Volume(array, Grid(array.shape, affine))
+@dataclass
+class Coarse:
+    """A CT on the upright isotropic grid of COARSE_MM.
+
+    Attributes:
+        hu: ``(Z, Y, X)`` float32, not below AIR_HU.
+        grid: where its voxels lie.
+        unseen: voxels that the scanner did not see: padding around its field of view, and what
+            lies beside an oblique image.
+    """
+
+    hu: NDArray[np.float32]
+    grid: Grid
+    unseen: NDArray[np.bool_]
+
+    @cached_property
+    def tissue(self) -> NDArray[np.bool_]:
+        """Fat, water and muscle; no bone, no air."""
+        return (self.hu > -300) & (self.hu < 300)
+
+    @cached_property
+    def body(self) -> NDArray[np.bool_]:
+        """The firm parts of the body; couch and clothes are left out.
+
+        Shells of a couch are thinner than a chest wall: an opening takes them off.
+        """
+        pieces, count = cc3d.connected_components(
+            ndimage.binary_opening(self.hu > -300), connectivity=6, return_N=True
+        )
+        size = np.bincount(pieces.ravel(), minlength=count + 1)
+        size[0] = 0
+        return pieces == (size.argmax() or -1)
+
+    def midline_index(self) -> float:
+        """x index of the body's middle."""
+        across = self.tissue.sum(axis=(0, 1))
+        return float(np.average(np.arange(len(across)), weights=across))
 
 
-def cut_out(image: Volume, points_mm: NDArray, margin_vox: int) -> tuple[Volume, list[list[int]]]:
-    """The part of an image around points ``(N, 3)``, and its first and past-last voxels."""
-    index = image.grid.to_index(points_mm)
-    shape = np.array(image.array.shape)
-    low = np.clip(np.floor(index.min(axis=0)).astype(int) - margin_vox, 0, shape - 1)
-    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + margin_vox + 1, low + 1, shape)
-    affine = image.grid.affine.copy()
-    affine[:3, 3] = image.grid.to_mm(low)
-    array = image.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    return Volume(array, Grid(array.shape, affine)), [low.tolist(), high.tolist()]
+def coarse(image: Volume) -> Coarse:
+    """The coarse copy of a CT.
+
+    Raises:
+        Refusal: its values cannot be HU.
+    """
+    grid = upright_grid_around(image.grid.corners_mm(), COARSE_MM)
+    hu = sample(image, grid).array
+    _check_hu(hu)
+    return Coarse(hu, grid, _unseen(hu))
 
 
-def sample_image(image: Volume, grid: Grid) -> Volume:
-    """The CT on the working grid as int16 HU, low-passed first where the grid is coarser."""
-    clipped = Volume(np.clip(image.array, AIR_HU, None), image.grid)
-    sampled = resample(low_passed(clipped, grid), grid, fill=AIR_HU)
-    return Volume(np.rint(sampled.array).astype(np.int16), grid)
+def _unseen(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Constant air that reaches the image's sides: what was filled in, not measured.
+
+    Measured air is noisy: a block of some voxels all at the very end of the scale is none.
+    """
+    constant = hu <= AIR_HU + 0.01
+    flat = np.zeros((3, 3, 3), bool)
+    flat[1] = ndimage.generate_binary_structure(2, 1)
+    regions, count = ndimage.label(constant, structure=flat)
+    rim = np.zeros(count + 1, bool)
+    for face in (regions[:, 0], regions[:, -1], regions[:, :, 0], regions[:, :, -1]):
+        rim[np.unique(face)] = True
+    rim[0] = False
+    return rim[regions]
+
+
+def _check_hu(hu: NDArray[np.float32]) -> None:
+    remedy = "check the rescale slope and intercept, and that the file is a CT"
+    darkest = float(np.percentile(hu, 0.1))
+    if darkest > AIR_BELOW_HU:
+        raise Refusal(
+            f"there is no air in the image, its darkest voxels have {darkest:.0f} HU",
+            expectation="lungs of about -850 HU",
+            remedy=remedy,
+        )
+    tissue = hu[hu > -300]
+    median = float(np.median(tissue)) if tissue.size else float("nan")
+    if not TISSUE_HU[0] <= median <= TISSUE_HU[1]:
+        raise Refusal(
+            f"the median of all that is no air is {median:.0f} HU",
+            expectation=f"soft tissue, {TISSUE_HU[0]} to {TISSUE_HU[1]} HU",
+            remedy=remedy,
+        )

@@ -1,0 +1,65 @@
+"""Where the case's labels lie, so that the box holds every labelled vessel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lacaf import volume
+from lacaf.coding import Coding
+from lacaf.params import Params
+from lacaf.records import RECORD
+from lacaf.volume import Grid
+
+#: Meanings that are no vessel: a labelled lung or airway need not be in the box.
+NO_VESSEL = ("other", "unknown")
+
+
+def corners_mm(params: Params, converted: Path, image: Grid) -> NDArray[np.float64]:
+    """LPS corners ``(N, 3)`` of the boxes around the labelled vessels, within the image.
+
+    Reads ``labels*.nii.gz`` and the name of their coding from convert's record; ``(0, 3)`` if
+    there are none. Whether the labels are any good is not decided here.
+    """
+    record = converted / RECORD["convert"]
+    about = json.loads(record.read_text()).get("labels") if record.exists() else None
+    coding = params.codings().get(about["coding"]) if about else None
+    corners = [np.empty((0, 3))]
+    for path in sorted(converted.glob("labels*.nii.gz")):
+        labels = volume.read(path)
+        box = _box(_vessel(labels.array, path, coding))
+        if box is not None:
+            corners.append(_within(labels.grid.to_mm(box), image))
+    return np.concatenate(corners)
+
+
+def _vessel(labels: NDArray, path: Path, coding: Coding | None) -> NDArray[np.bool_]:
+    """Voxels that stand for a vessel, as far as the coding tells."""
+    meaning = path.name.removesuffix(".nii.gz").removeprefix("labels_")
+    if meaning in NO_VESSEL:
+        return np.zeros(labels.shape, bool)
+    vessel = labels != 0
+    for value, what in ((coding.values if coding else None) or {}).items():
+        if what in NO_VESSEL:
+            vessel &= labels != value
+    return vessel
+
+
+def _box(mask: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """Index corners ``(8, 3)`` of the box around a mask, to the outer faces of its voxels."""
+    ends = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not used.size:
+            return None
+        ends.append((used[0] - 0.5, used[-1] + 0.5))
+    return np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T
+
+
+def _within(points_mm: NDArray, image: Grid) -> NDArray[np.float64]:
+    """Points moved into the image."""
+    index = np.clip(image.to_index(points_mm), 0, np.array(image.shape) - 1.0)
+    return image.to_mm(index)

@@ -1,0 +1,125 @@
+"""The CT on another grid without aliasing, slice by slice: a whole copy in float is never made."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lacaf.volume import FWHM_PER_SIGMA, SAME_GRID_TOLERANCE_VOX, Grid, Volume, resample
+
+#: Lower end of the HU scale. Scanners pad outside the field of view with -2000 and less, which
+#: would spread into the body when voxels are averaged.
+AIR_HU = -1024
+
+#: Where the low-pass ends, in standard deviations.
+TRUNCATE = 3.0
+
+
+def sample(image: Volume, grid: Grid) -> Volume:
+    """A CT on another grid, float32 HU, not below AIR_HU, which also stands outside the image.
+
+    Along each axis on which ``grid`` is coarser, a Gaussian first widens a voxel's own width to
+    the target's (FWHM² = target² - source²); then voxels are interpolated linearly. Both are one
+    product with a sparse matrix for each axis: only what the target needs is computed.
+    """
+    matrix = _target_to_source(image.grid, grid)
+    dominant = np.abs(matrix[:3, :3]).argmax(axis=1)
+    if not _separable(matrix, dominant, grid):
+        return resample(_own_axes(image, grid), grid, fill=AIR_HU)
+    positions = [
+        matrix[axis, target] * np.arange(grid.shape[target]) + matrix[axis, 3]
+        for axis, target in enumerate(dominant)
+    ]
+    ratios = np.abs(matrix[np.arange(3), dominant])
+    array = _sampled(image.array, positions, ratios).transpose(np.argsort(dominant))
+    array = np.ascontiguousarray(array)
+    for axis, position in enumerate(positions):
+        place: list = [slice(None)] * 3
+        place[int(dominant[axis])] = (position < -0.5) | (position > image.array.shape[axis] - 0.5)
+        array[tuple(place)] = AIR_HU
+    return Volume(array, grid)
+
+
+def whole_hu(image: Volume) -> Volume:
+    """The same in whole HU, int16."""
+    return Volume(np.rint(image.array).astype(np.int16), image.grid)
+
+
+def _target_to_source(source: Grid, target: Grid) -> NDArray[np.float64]:
+    """Matrix from target to source indices, both in array order."""
+    matrix = np.linalg.inv(source.affine) @ target.affine
+    return matrix[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
+
+
+def _separable(matrix: NDArray, dominant: NDArray, grid: Grid) -> bool:
+    """Whether the grids differ by flips, swapped axes, spacing and offset only."""
+    off_axis = np.abs(matrix[:3, :3])
+    off_axis[np.arange(3), dominant] = 0
+    reach = (off_axis * (np.array(grid.shape) - 1)).sum(axis=1)
+    return len(set(dominant.tolist())) == 3 and bool((reach < SAME_GRID_TOLERANCE_VOX).all())
+
+
+def _own_axes(image: Volume, grid: Grid) -> Volume:
+    """The image around an oblique grid, low-passed for it, on axes of its own.
+
+    Its voxels are at most a third as wide as the target's, so that the linear interpolation that
+    follows blurs little; where the image is coarser than that, they stay as they are.
+    """
+    matrix = _target_to_source(image.grid, grid)
+    ratios = np.abs(matrix[:3, :3]).max(axis=1)
+    steps = np.maximum(1.0, ratios / 3)
+    index = image.grid.to_index(grid.corners_mm())
+    last = np.array(image.array.shape) - 1.0
+    low = np.clip(np.floor(index.min(axis=0)) - 2, 0, last)
+    high = np.clip(np.ceil(index.max(axis=0)) + 2, 0, last)
+    counts = np.ceil((high - low) / steps).astype(int) + 1
+    positions = [a + step * np.arange(n) for a, step, n in zip(low, steps, counts, strict=True)]
+    affine = image.grid.affine.copy()
+    affine[:3, 3] = image.grid.to_mm(low)
+    affine[:3, :3] = affine[:3, :3] * steps[::-1]  # the affine's order is x, y, z
+    array = _sampled(image.array, positions, np.maximum(ratios, 1.0))
+    return Volume(array, Grid(array.shape, affine))
+
+
+def _sampled(array: NDArray, positions: list[NDArray], ratios: NDArray) -> NDArray[np.float32]:
+    """Values at a lattice of source positions, axes as in the source."""
+    weights = []
+    for axis in range(3):
+        matrix = _weights(positions[axis], array.shape[axis], float(ratios[axis]))
+        used = np.unique(matrix.indices)
+        weights.append(matrix[:, used[0] : used[-1] + 1])
+        array = array[(slice(None),) * axis + (slice(used[0], used[-1] + 1),)]
+    planes = np.empty((array.shape[0], len(positions[1]), len(positions[2])), np.float32)
+    for out, plane in zip(planes, array, strict=True):
+        rows = weights[1] @ np.maximum(plane, AIR_HU).astype(np.float32)
+        out[...] = (weights[2] @ np.ascontiguousarray(rows.T)).T
+    flat = weights[0] @ planes.reshape(len(planes), -1)
+    return flat.reshape(-1, *planes.shape[1:])
+
+
+def _weights(position: NDArray, count: int, ratio: float) -> sparse.csr_matrix:
+    """Low-pass and interpolation along an axis of ``count`` voxels, a row a position.
+
+    ``ratio`` is the target's voxel in source voxels; beyond its ends the axis repeats its last
+    voxels.
+    """
+    position = np.clip(position, 0, count - 1)
+    low = np.floor(position).astype(int)
+    share = position - low
+    kernel = np.ones(1)
+    if ratio > 1.01:
+        sigma = np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA
+        offset = np.arange(-int(TRUNCATE * sigma + 0.5), int(TRUNCATE * sigma + 0.5) + 1)
+        kernel = np.exp(-0.5 * (offset / sigma) ** 2)
+        kernel /= kernel.sum()
+    at_low, at_high = np.append(kernel, 0), np.append(0, kernel)
+    values = np.outer(1 - share, at_low) + np.outer(share, at_high)
+    columns = low[:, None] + np.arange(len(at_low)) - (len(kernel) - 1) // 2
+    rows = np.broadcast_to(np.arange(len(low))[:, None], columns.shape)
+    shape = (len(low), count)
+    matrix = sparse.coo_matrix(
+        (values.ravel(), (rows.ravel(), np.clip(columns, 0, count - 1).ravel())), shape=shape
+    ).tocsr()
+    matrix.eliminate_zeros()
+    return matrix.astype(np.float32)
