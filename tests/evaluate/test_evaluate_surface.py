@@ -1,9 +1,12 @@
-"""NSD and HD95 equal the field's tools, or brute force, where those are right."""
+"""NSD, HD95 and ASSD equal the field's tools, or brute force, where those are right."""
 
 from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from lacaf.evaluate import distance, surface
 from lacaf.evaluate.masks import Masks
@@ -62,30 +65,82 @@ def test_the_area_of_each_pattern_equals_the_published_table(spacing):
         assert ours[pattern] == pytest.approx(float(theirs), abs=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_hd95_and_assd_equal_brute_force(seed):
-    spacing = (2.0, 0.6, 0.8)
-    masks = blobs(seed, shape=(7, 8, 9), spacing=spacing, share=0.7)
-    edges = []
-    for mask in (masks.prediction, masks.reference):
-        edges.append(
-            np.array(
-                [
-                    v
-                    for v in np.argwhere(mask)
-                    if any(
-                        not mask[tuple(v + step * np.eye(3, dtype=int)[axis])]
-                        for axis, step in product(range(3), (-1, 1))
-                    )
-                ]
-            )
-        )
-    gaps = np.linalg.norm((edges[0][:, None] - edges[1][None]) * spacing, axis=2)
-    expected = max(np.percentile(gaps.min(axis=1), 95), np.percentile(gaps.min(axis=0), 95))
+SMALL = st.tuples(*[st.integers(1, 6)] * 3).flatmap(
+    lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape))
+)
+ANY_SPACING = st.tuples(*[st.floats(0.3, 4.0)] * 3)
+
+
+def edges(mask):
+    """Voxels of a mask with a face neighbour outside it, by looking at each."""
+    steps = [sign * step for step in np.eye(3, dtype=int) for sign in (-1, 1)]
+    found = [v for v in np.argwhere(mask) if any(not mask[tuple(v + step)] for step in steps)]
+    return np.array(found).reshape(-1, 3)
+
+
+def gaps_mm(here, there, spacing):
+    """The distance from each of some places to the nearest of others, by looking at all."""
+    return np.linalg.norm((here[:, None] - there[None]) * np.array(spacing), axis=2).min(axis=1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SMALL, ANY_SPACING)
+def test_hd95_and_assd_equal_brute_force(pair, spacing):
+    assume(all(mask.any() for mask in pair))
+    masks = Masks(*(np.pad(mask, 1) for mask in pair), spacing, (-1, -1, -1))
+    here, there = edges(masks.prediction), edges(masks.reference)
+    both_ways = [gaps_mm(here, there, spacing), gaps_mm(there, here, spacing)]
     found = surface.edge_distances(masks)
-    assert found["hd95_mm"] == pytest.approx(expected, abs=1e-6)
-    both_ways = np.concatenate([gaps.min(axis=1), gaps.min(axis=0)])
-    assert found["assd_mm"] == pytest.approx(both_ways.mean(), abs=1e-6)
+    expected = max(np.percentile(gaps, 95) for gaps in both_ways)
+    assert found["hd95_mm"] == pytest.approx(expected, abs=1e-6, rel=1e-6)
+    assert found["assd_mm"] == pytest.approx(np.concatenate(both_ways).mean(), abs=1e-6, rel=1e-6)
+
+
+def surface_elements(mask, spacing):
+    """Places between eight voxels that the surface passes, and its area there, one by one."""
+    areas = surface._triangle_areas(spacing)
+    places, weights = [], []
+    for corner in np.ndindex(*(n - 1 for n in mask.shape)):
+        eight = [mask[tuple(np.add(corner, step))] for step in product((0, 1), repeat=3)]
+        pattern = sum(1 << bit for bit, voxel in enumerate(eight) if voxel)
+        if 0 < pattern < 255:
+            places.append(corner)
+            weights.append(areas[pattern])
+    return np.array(places), np.array(weights)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SMALL, st.sampled_from(SPACINGS), st.floats(0.2, 5.0))
+def test_nsd_equals_its_definition(pair, spacing, tolerance):
+    """Nikolov et al.: the share of both surfaces that lies within the tolerance of the other."""
+    assume(all(mask.any() for mask in pair))
+    masks = Masks(*(np.pad(mask, 1) for mask in pair), spacing, (-1, -1, -1))
+    elements = [surface_elements(mask, spacing) for mask in (masks.prediction, masks.reference)]
+    within = total = 0.0
+    for (here, area), (there, _) in (elements, elements[::-1]):
+        gaps = gaps_mm(here, there, spacing)
+        assume((np.abs(gaps - tolerance) > 1e-4).all())  # which side of the limit is rounding
+        within += area[gaps <= tolerance].sum()
+        total += area.sum()
+    assert surface.nsd(masks, [tolerance])[0] == pytest.approx(within / total, abs=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SMALL)
+def test_overlap_equals_counting(pair):
+    from lacaf.evaluate.overlap import overlap
+
+    prediction, reference = (set(map(tuple, np.argwhere(mask))) for mask in pair)
+    found = overlap(Masks(*pair, (1.0, 1.0, 1.0), (0, 0, 0)), 0.5)
+    common = len(prediction & reference)
+    if prediction or reference:
+        assert found["dsc"] == 2 * common / (len(prediction) + len(reference))
+    if reference:
+        assert found["sensitivity"] == common / len(reference)
+    if prediction:
+        assert found["precision"] == common / len(prediction)
+    assert found["volume_difference_ml"] == (len(prediction) - len(reference)) / 2
+    assert found["missed"] == (bool(reference) and not common)
 
 
 def test_both_ways_to_the_nearest_voxel_agree_with_brute_force():

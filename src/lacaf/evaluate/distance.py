@@ -49,7 +49,21 @@ def nearest_mm(
     shape = np.maximum(points.max(axis=0), targets.max(axis=0)) - low + 1
     if TREE_POINT_COST_VOX * (len(points) + len(targets)) > shape.prod():
         return _by_transform(points - low, targets - low, tuple(shape), spacing_mm)
-    return _by_tree(points, targets, spacing_mm, limit_mm)
+    distance = np.zeros(len(points))
+    apart = ~_among(_flat(points - low, shape), np.sort(_flat(targets - low, shape)))
+    if apart.any():
+        distance[apart] = _by_tree(points[apart], targets, spacing_mm, limit_mm)
+    return distance
+
+
+def _flat(points: NDArray[np.intp], shape: NDArray[np.intp]) -> NDArray[np.intp]:
+    return (points[:, 0] * shape[1] + points[:, 1]) * shape[2] + points[:, 2]
+
+
+def _among(values: NDArray[np.intp], sorted_values: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which values occur among others."""
+    place = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
+    return sorted_values[place] == values
 
 
 def _by_tree(
