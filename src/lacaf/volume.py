@@ -103,6 +103,11 @@ def _load(path: Path) -> Any:
     return nib.load(path)
 
 
+def _three_axes(shape: tuple[int, ...]) -> Any:
+    """A shape without further axes of length 1, which some programs write."""
+    return tuple(shape[:3]) + tuple(n for n in shape[3:] if n != 1)
+
+
 def read(path: Path) -> Volume:
     """Read a NIfTI file. Integer files keep their type; others come as float32.
 
@@ -110,7 +115,8 @@ def read(path: Path) -> Volume:
         ValueError: the file is not a 3-D volume or its matrix is singular.
     """
     image = _load(path)
-    if len(image.shape) != 3:
+    shape = _three_axes(image.shape)
+    if len(shape) != 3:
         raise ValueError(f"{path} has shape {image.shape}, expected three axes")
     plain = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
     exact = plain and np.issubdtype(image.get_data_dtype(), np.integer)
@@ -118,14 +124,14 @@ def read(path: Path) -> Volume:
     affine = RAS_TO_LPS @ image.affine
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ValueError(f"{path} has a singular orientation matrix")
-    array = np.ascontiguousarray(data.T)
+    array = np.ascontiguousarray(data.reshape(shape, order="F").T)
     return Volume(array, Grid(array.shape, affine))
 
 
 def read_grid(path: Path) -> Grid:
     """The grid of a NIfTI file, without its voxels."""
     image = _load(path)
-    return Grid(tuple(image.shape[::-1]), RAS_TO_LPS @ image.affine)
+    return Grid(_three_axes(image.shape)[::-1], RAS_TO_LPS @ image.affine)
 
 
 def write(volume: Volume, path: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from lacaf.convert.declared import GEOMETRY
 from lacaf.records import Refusal, machines_fault
 
 #: Volume formats by the end of the file's name.
@@ -27,6 +28,7 @@ VOLUME_KINDS = {
     ".nhdr": "nrrd",
     ".mha": "mha",
     ".mhd": "mha",
+    ".npz": "npz",
 }
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 #: A hospital's export of one patient stays far below this; an archive that unpacks to more is
@@ -44,7 +46,7 @@ class Source:
 
 
 def volume_kind(path: Path) -> str | None:
-    """``nifti``, ``nrrd`` or ``mha`` by the end of the name; None for anything else."""
+    """``nifti``, ``nrrd``, ``mha`` or ``npz`` by the name's end; None for anything else."""
     name = path.name.lower()
     return next((kind for end, kind in VOLUME_KINDS.items() if name.endswith(end)), None)
 
@@ -99,12 +101,15 @@ def _some(files: list[Path]) -> list[Path]:
 
 def _target(folder: Path, number: int, name: str) -> Path:
     """A safe name for an archive's member: no path of the archive is ever followed."""
+    if name.lower().rsplit("/", 1)[-1] == GEOMETRY:
+        return folder / f"{number:06d}" / GEOMETRY
     end = max((e for e in VOLUME_KINDS if name.lower().endswith(e)), key=len, default="")
     return folder / f"{number:06d}{end}"
 
 
 def _unpack(handle: IO[bytes], target: Path, room: int) -> int:
     """Write a member, block by block; the bytes that the archive may still unpack to."""
+    target.parent.mkdir(exist_ok=True)
     with target.open("wb") as out:
         while block := handle.read(BLOCK_BYTES):
             room -= len(block)

@@ -11,7 +11,17 @@ import numpy as np
 
 from lacaf import nifti, volume
 from lacaf.cases import Case
-from lacaf.convert import headers, labels, pixels, series, sources, stacking, tilt, volumes
+from lacaf.convert import (
+    declared,
+    headers,
+    labels,
+    pixels,
+    series,
+    sources,
+    stacking,
+    tilt,
+    volumes,
+)
 from lacaf.convert.labels import Identity
 from lacaf.convert.sources import Source
 from lacaf.params import Convert, Params
@@ -65,11 +75,15 @@ def _image(
         raise Refusal(
             f"it holds no DICOM file, {len(volume_files)} volume files and "
             f"{aside['not DICOM'] + unreadable} other files",
-            expectation="DICOM files, or one NIfTI, NRRD or MHA file",
+            expectation="DICOM files, or one NIfTI, NRRD, MHA or .npz file",
             remedy="name the CT itself as source in the case table; unpack archives in the folder",
             file="the source",
         )
-    image, kind, facts, flags = volumes.read_image(volume_files[0], "the image file", params.tilt)
+    geometry = next((p for p in others if p.name.lower() == declared.GEOMETRY), None)
+    aside["not DICOM"] -= geometry is not None
+    image, kind, facts, flags = volumes.read_image(
+        volume_files[0], "the image file", params.tilt, geometry
+    )
     _check_size(image.grid, params.min_slices)
     volume.write(image, folder / "image.nii.gz")
     details = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.convert import stacking, tilt
+from lacaf.convert import declared, stacking, tilt
 from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.convert.sources import volume_kind
 from lacaf.records import Refusal, machines_fault
@@ -21,6 +23,8 @@ RIGHT_ANGLE = 1e-3
 #: The two matrices of a NIfTI file may be turned against each other by 45 degrees (cosine); a
 #: registered sform is a little, a flipped one by 180.
 SAME_WAY = 0.7071
+#: 2048 x 2048 x 500 and more.
+MOST_VOXELS = 2**31
 
 
 def read(path: Path, file: str) -> tuple[Volume, str]:
@@ -30,7 +34,7 @@ def read(path: Path, file: str) -> tuple[Volume, str]:
         Refusal: the file is broken, no plain 3-D volume, or states no orientation.
     """
     kind = volume_kind(path)
-    if kind is None:
+    if kind in (None, "npz"):
         raise Refusal(
             "it is no known volume format",
             expectation="NIfTI (.nii, .nii.gz), NRRD (.nrrd) or MetaImage (.mha, .mhd)",
@@ -51,17 +55,20 @@ def read(path: Path, file: str) -> tuple[Volume, str]:
 
 
 def read_image(
-    path: Path, file: str, tilted: str = "refuse"
+    path: Path, file: str, tilted: str = "refuse", geometry: Path | None = None
 ) -> tuple[Volume, str, dict[str, Any], list[str]]:
     """A CT from a volume file: int16 HU, its kind, facts for the record, and flags.
 
     ``tilted``: what to do with slices (of the third axis) that lean off their normal: ``refuse``
-    or ``resample``.
+    or ``resample``. ``geometry``: the file that declares the place of a bare array.
 
     Raises:
         Refusal: as :func:`read`, and where the values are no HU or the axes are sheared.
     """
-    found, kind = read(path, file)
+    if volume_kind(path) == "npz":
+        found, kind = declared.read(path, geometry, file), "npz"
+    else:
+        found, kind = read(path, file)
     degrees = _lean(found.grid, file)
     if degrees and tilted != "resample":
         raise stacking.leaning(degrees, file)
@@ -136,6 +143,25 @@ def _broken(error: Exception, file: str) -> Refusal:
     )
 
 
+def _check_three_axes(shape: Sequence[int], components: int, file: str) -> None:
+    """One value at each place of a volume, and no more of them than any CT has."""
+    size = "x".join(str(n) for n in shape)
+    if len(shape) != 3 or components != 1:
+        raise Refusal(
+            f"it holds {size} voxels of {components} values: {len(shape)} axes",
+            expectation="one 3-D volume with one value a voxel",
+            remedy="take one volume out of it (one time, one channel)",
+            file=file,
+        )
+    if math.prod(int(n) for n in shape) > MOST_VOXELS:
+        raise Refusal(
+            f"its header asks for {size} voxels",
+            expectation=f"at most {MOST_VOXELS / 1e9:.1f} billion voxels",
+            remedy="fetch the file again, or convert it anew",
+            file=file,
+        )
+
+
 def _no_orientation(what: str, file: str) -> Refusal:
     return Refusal(
         f"it states no orientation ({what}): left and right cannot be told",
@@ -154,7 +180,9 @@ def _read_nifti(path: Path, file: str) -> Volume:
         nib.spatialimages.HeaderDataError,
     )
     try:
-        header: Any = nib.load(path).header
+        image: Any = nib.load(path)
+        header = image.header
+        _check_three_axes(image.shape[:3] + tuple(n for n in image.shape[3:] if n != 1), 1, file)
         stated = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
         found = volume.read(path) if stated else None
     except broken as error:
@@ -186,14 +214,16 @@ def _read_itk(path: Path, kind: str, file: str) -> Volume:
     if kind == "nrrd" and not _nrrd_has_space(path):
         raise _no_orientation("no `space` field", file)
     sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK's warnings quote file names
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
     try:
-        image = sitk.ReadImage(str(path))
+        reader.ReadImageInformation()
+        _check_three_axes(reader.GetSize(), reader.GetNumberOfComponents(), file)
+        image = reader.Execute()
     except RuntimeError as error:
         raise _broken(error, file) from None
     if kind == "mha" and not _mha_has_directions(path):
         raise _no_orientation("no `TransformMatrix` field", file)
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise _broken(ValueError("not 3-D"), file)
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
