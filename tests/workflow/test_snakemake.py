@@ -2,9 +2,13 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from project import NEW_ROW, TABLE, Project
+
+from lacaf import volume
 
 pytestmark = pytest.mark.slow
 
@@ -155,6 +159,34 @@ def _plain(file) -> bytes:
     import gzip
 
     return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+
+
+REAL_TABLE = """\
+case,patient,source,labels,coding,labelled_side,split
+lowdose,r1,{0}/nlst-101287/dicom,,,,predict
+tumour,r2,{0}/lung1-rtstruct/LUNG1-001_20180209_CT.tar.xz,,,,predict
+coarse,r3,{0}/cip-10002K/ct-64.nrrd,,,,predict
+"""
+
+
+def test_real_scans_are_segmented_with_the_model_in_a_folder_of_their_own(
+    finished: Project, real_data: Path
+) -> None:
+    here = finished.folder / "real"
+    (here / "data").mkdir(parents=True)
+    (here / "data/cases.csv").write_text(REAL_TABLE.format(real_data.resolve()))
+    params = yaml.safe_load((finished.folder / "params.yaml").read_text())
+    params["train"]["experiments"] = {}
+    params["infer"]["models"] = {"demo": "../data/train/lacaf-s0"}
+    (here / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    finished.run("snakemake", "--snakefile", "Snakefile", "--directory", "real")
+    page = (here / "reports/index.html").read_text()
+    for case in ("lowdose", "tumour", "coarse"):
+        record = json.loads((here / f"data/infer/demo/{case}/prediction.json").read_text())
+        assert record["status"] == "ok", record
+        labels = volume.read_grid(here / f"data/infer/demo/{case}/labels.nii.gz")
+        assert labels.same_as(volume.read_grid(here / f"data/convert/{case}/image.nii.gz"))
+        assert case in page
 
 
 def test_mlflow_has_a_named_run_with_curves_scores_and_a_model(finished: Project) -> None:
