@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,27 @@ def test_every_format_gives_the_same_scores(tmp_path, labels, oblique, ending):
         for metric in ("dsc", "nsd_1mm", "hd95_mm", "assd_mm", "cldice"):
             one, two = (s["classes"][name][metric] for s in scores)
             assert one == pytest.approx(two, abs=1e-5)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("mirrored", [(), (0,), (1, 2), (0, 1, 2)])
+def test_the_order_in_which_axes_are_stored_does_not_matter(
+    tmp_path, labels, oblique, order, mirrored
+):
+    """The same voxels at the same places in the patient; asymmetric, so that a mix-up shows."""
+    labels[4:10, 20:30, 5:12] = 3
+    stored = np.flip(labels.transpose(order), mirrored)
+    first = np.zeros(3)  # the voxel of the original that is stored first
+    affine = np.eye(4)
+    for position, axis in enumerate(order):
+        back = position in mirrored
+        first[axis] = labels.shape[axis] - 1 if back else 0
+        affine[:3, 2 - position] = oblique.affine[:3, 2 - axis] * (-1 if back else 1)
+    affine[:3, 3] = oblique.to_mm(first)
+    paths = tmp_path / "prediction.nii.gz", tmp_path / "reference.nii.gz"
+    write(Volume(stored, Grid(stored.shape, affine)), paths[0])
+    write(Volume(labels, oblique), paths[1])
+    assert evaluate(*paths, None)["against"]["labelled"]["mean"]["dsc"] == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no image", b"NRRD0004\ntype: nonsense\n\n"])

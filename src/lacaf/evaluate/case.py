@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from lacaf.coding import Coding
 from lacaf.coverage import State
 from lacaf.evaluate import labels
-from lacaf.evaluate.masks import diagonal_mm, require_same_grid
+from lacaf.evaluate.masks import diagonal_mm, in_order_of, require_same_grid
 from lacaf.evaluate.scoring import Scales, compare_volumes
 from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
 from lacaf.records import Refusal
@@ -35,7 +35,8 @@ def evaluate(
 
     Args:
         prediction: label volume.
-        reference: label volume on the same grid, unknown voxels marked.
+        reference: label volume on the same grid (its axes may be stored in another order),
+            unknown voxels marked.
         coverage: state of each class in the reference; None: all that its coding can express
             are labelled.
         params: tolerances of NSD and calibre bands; None: 1 and 2 mm; 1, 2 and 4 mm.
@@ -63,10 +64,11 @@ def evaluate(
     for name, path in (("labelled", reference), ("truth", truth)):
         if path is not None:
             known = labels.read(path, ROLE[name], coding, classes, True)
-            require_same_grid(predicted.grid, known.grid)
+            ordered = in_order_of(predicted, known.grid)
+            require_same_grid(ordered.grid, known.grid)
             own = states if name == "labelled" else all_labelled
             against[name] = compare_volumes(
-                predicted.array, known.array, known.grid, classes, own, scales
+                ordered.array, known.array, known.grid, classes, own, scales
             )
     return {
         "nsd_tolerances_mm": list(scales.nsd_tolerances_mm),

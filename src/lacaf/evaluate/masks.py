@@ -37,6 +37,35 @@ class Masks:
     origin: tuple[int, int, int]
 
 
+def in_order_of(labels: volume.Volume, grid: volume.Grid) -> volume.Volume:
+    """The same voxels, stored in the order of another grid's axes.
+
+    Programs store one image in different orders: from feet to head or from head to feet, x first
+    or z first. No voxel changes its place. Where the axes of both grids do not run along each
+    other, the volume comes back as it is.
+    """
+    turn = np.linalg.inv(labels.grid.affine[:3, :3]) @ grid.affine[:3, :3]
+    steps = np.rint(turn)
+    drift_vox = np.abs(turn - steps).max() * max(grid.shape)
+    if drift_vox > volume.SAME_GRID_TOLERANCE_VOX or not _is_turn(steps):
+        return labels
+    source = np.abs(steps).argmax(axis=0)  # of each axis of the grid (x, y, z), that of the volume
+    backwards = tuple(np.flatnonzero(steps.sum(axis=0) < 0).tolist())
+    array = np.flip(labels.array.T.transpose(source), backwards)
+    last = np.array([labels.array.T.shape[axis] - 1 for axis in source])
+    affine = labels.grid.affine.copy()
+    affine[:3, :3] = affine[:3, source] * steps.sum(axis=0)
+    affine[:3, 3] -= affine[:3, :3] @ np.where(steps.sum(axis=0) < 0, last, 0)
+    array = np.ascontiguousarray(array.T)
+    return volume.Volume(array, volume.Grid(array.shape, affine))
+
+
+def _is_turn(steps: NDArray[np.float64]) -> bool:
+    """Whether a matrix only swaps and mirrors axes."""
+    ones = np.abs(steps)
+    return bool((ones.sum(axis=0) == 1).all() and (ones.sum(axis=1) == 1).all())
+
+
 def require_same_grid(prediction: volume.Grid, reference: volume.Grid) -> None:
     """Refuse two volumes whose voxels do not lie in the same places.
 
