@@ -216,18 +216,19 @@ def warm_up(which):
 
 
 def measure(which, folder):
-    """Seconds, peak memory and scores of one of the two, from files to numbers.
+    """Seconds of the clock and of the CPU, peak memory and scores of one of the two.
 
-    Libraries are loaded before the clock starts.
+    From files to numbers; libraries are loaded before the clock starts.
     """
     work = {"ours": ours, "theirs": theirs}[which]
     with contextlib.redirect_stdout(sys.stderr):
         warm_up(which)
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     scores = work(folder)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"seconds": seconds, "gigabytes": gigabytes, "scores": scores}))
+    told = {"seconds": seconds, "cpu_seconds": cpu, "gigabytes": gigabytes, "scores": scores}
+    print(json.dumps(told))
 
 
 def main():
@@ -253,15 +254,20 @@ def main():
             command = [sys.executable, __file__, "--measure", which, name]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             results[which] = result = json.loads(output.splitlines()[-1])
-            print(f"{which:7} {result['seconds']:8.1f} s {result['gigabytes']:6.2f} GB", flush=True)
+            print(
+                f"{which:7} {result['seconds']:8.1f} s, {result['cpu_seconds']:8.1f} s of CPU, "
+                f"{result['gigabytes']:6.2f} GB",
+                flush=True,
+            )
         if len(results) == 2:
             compare(results)
 
 
 def compare(results):
     """Time as a share, and the largest difference of each score that both define alike."""
-    share = results["ours"]["seconds"] / results["theirs"]["seconds"]
-    print(f"ours takes {share:.3f} of the time, {1 / share:.0f} times as fast")
+    for key, name in (("seconds", "time"), ("cpu_seconds", "CPU time")):
+        share = results["ours"][key] / results["theirs"][key]
+        print(f"ours takes {share:.3f} of their {name}, {1 / share:.0f} times as fast")
     mine = results["ours"]["scores"]
     for key in SHARED:
         gaps = [

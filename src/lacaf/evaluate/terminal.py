@@ -68,9 +68,16 @@ def _table(
     for name, entry in subjects.items():
         row = [name.replace("_", " "), *(cell(entry.get(key)) for key in columns.values())]
         if stated:
-            row.append("missed" if entry.get("missed") else entry.get("state", ""))
+            row.append(_state(entry))
         rows.append(row)
     return markdown([title, *columns, *(["state"] if stated else [])], rows)
+
+
+def _state(entry: Mapping[str, Any]) -> str:
+    """What is known of a subject; of a mean, how many classes it leaves out."""
+    if "classes_unknown" in entry:
+        return f"{entry['classes_scored']} scored, {entry['classes_unknown']} unknown"
+    return "missed" if entry["missed"] else str(entry["state"])
 
 
 def _calibre(subjects: Mapping[str, Mapping[str, Any]]) -> str:
