@@ -26,11 +26,16 @@ def phantom():
 
 @pytest.fixture
 def run(settings, tmp_path):
-    """Convert a case as the command does: the record; the files are in ``run.folder``."""
+    """Convert a case as the command does: the record; the files are in ``run.folder``.
 
-    def once(case):
+    Keywords change parameters of the stage.
+    """
+
+    def once(case, **changes):
+        rules = settings.convert.model_copy(update=changes)
+        chosen = settings.model_copy(update={"convert": rules})
         record = records.carry_out(
-            "convert", case.case, once.folder, {}, lambda folder: convert(case, settings, folder)
+            "convert", case.case, once.folder, {}, lambda folder: convert(case, chosen, folder)
         )
         assert json.loads((once.folder / "source.json").read_text()) == record
         return record
