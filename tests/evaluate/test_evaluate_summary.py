@@ -39,7 +39,7 @@ def record(run, case, patient, dsc, unknown=(), status="ok"):
         subjects[name]["missed"] = None if name in unknown else dsc == 0
         band = {"reference_tree_mm": 7.0, "tree_detected": value}
         subjects[name]["by_calibre"] = None if name in unknown else {"radius 0-1 mm": band}
-        subjects[name]["by_generation"] = None
+        subjects[name]["by_generation"] = None if name in unknown else {"generation 0": band}
     scored = len(CLASSES) - len(unknown)
     mean = dict.fromkeys(MEAN, dsc)
     mean |= {"classes_scored": scored, "classes_unknown": len(unknown)}
