@@ -7,8 +7,6 @@ import pytest
 
 from lacaf import volume
 from lacaf.cases import Case
-from lacaf.convert import headers, pixels
-from lacaf.records import Refusal
 
 
 def a_ct(path, labels=None):
@@ -73,32 +71,3 @@ def test_what_is_no_chest_volume_is_refused_for_its_reason(run, real_data, sourc
     record = run(a_ct(real_data / source))
     assert record["status"] == "refused"
     assert reason in record["refusal"]["finding"]
-
-
-@pytest.fixture(scope="module")
-def encodings(real_data):
-    """One slice in sixteen encodings, by the last part of the transfer syntax's number."""
-    found, _, _ = headers.read(sorted((real_data / "ct-transfer-syntaxes").glob("CTImage.dcm_*")))
-    return {str(h.transfer_syntax).removeprefix("1.2.840.10008.1.2").strip("."): h for h in found}
-
-
-@pytest.mark.parametrize("syntax", ["1", "2", "1.99", "5", "4.57", "4.70", "4.80", "4.90"])
-def test_every_lossless_encoding_gives_the_same_hu(encodings, syntax):
-    expected, _, _ = pixels.decode([encodings[""]])
-    array, _, flags = pixels.decode([encodings[syntax]])
-    assert np.array_equal(array, expected)
-    assert flags == []
-
-
-@pytest.mark.parametrize("syntax", ["4.81", "4.91"])
-def test_mild_loss_is_flagged(encodings, syntax):
-    expected, _, _ = pixels.decode([encodings[""]])
-    array, _, flags = pixels.decode([encodings[syntax]])
-    assert flags == ["lossy compression: HU are approximate"]
-    assert np.abs(array.astype(int) - expected).mean() < 5
-
-
-@pytest.mark.parametrize("syntax", ["4.50", "4.51", "4.53", "4.55"])
-def test_lossy_jpeg_is_refused_by_name(encodings, syntax):
-    with pytest.raises(Refusal, match=r"windowed or lossy pixels .*JPEG"):
-        pixels.decode([encodings[syntax]])

@@ -146,8 +146,10 @@ def _child(work: Work, share: Sequence[int], name: Name, writing: int) -> int:
 
 def _confine() -> None:
     """Neither much memory nor a word: decoders print what they find."""
+    import faulthandler
     import resource
 
+    faulthandler.disable()
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * os.sysconf("SC_PAGE_SIZE") + MOST_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
