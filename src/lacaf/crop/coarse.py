@@ -18,6 +18,8 @@ from lacaf.volume import Grid, Volume, upright_grid_around
 COARSE_MM = 2.5
 #: Between lung and soft tissue, HU: half way from inflated lung to muscle.
 AIR_BELOW_HU = -400
+#: What is denser than this is patient, couch or blanket, HU; air around them is kept so far.
+THING_HU, ROOM_VOX = -850.0, 3
 #: Typical soft tissue, HU: its median lies here in any CT, with or without contrast.
 TISSUE_HU = (-150, 150)
 
@@ -62,15 +64,28 @@ class Coarse:
 
 
 def coarse(image: Volume) -> Coarse:
-    """The coarse copy of a CT.
+    """The coarse copy of a CT, without the empty room around the patient and the couch.
 
     Raises:
         Refusal: its values cannot be HU.
     """
-    grid = upright_grid_around(image.grid.corners_mm(), COARSE_MM)
-    hu = sample(image, grid).array
-    _check_hu(hu)
-    return Coarse(hu, grid, _unseen(hu))
+    whole = sample(image, upright_grid_around(image.grid.corners_mm(), COARSE_MM))
+    _check_hu(whole.array)
+    unseen = _unseen(whole.array)
+    thing = (whole.array > THING_HU) & ~unseen
+    rows, columns = (_used(thing.any(axis=0).sum(axis=axis)) for axis in (1, 0))
+    affine = whole.grid.affine.copy()
+    affine[:3, 3] = whole.grid.to_mm(np.array([0, rows.start, columns.start]))
+    hu = np.ascontiguousarray(whole.array[:, rows, columns])
+    return Coarse(hu, Grid(hu.shape, affine), unseen[:, rows, columns])
+
+
+def _used(count: NDArray) -> slice:
+    """From the first to the last plane that shows more than a speck, with ROOM_VOX around."""
+    used = np.flatnonzero(count > 1)
+    if not used.size:
+        return slice(0, len(count))
+    return slice(max(int(used[0]) - ROOM_VOX, 0), int(used[-1]) + 1 + ROOM_VOX)
 
 
 def _unseen(hu: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -15,8 +15,8 @@ from lacaf.crop.coarse import AIR_BELOW_HU, Coarse
 from lacaf.crop.parting import into_two, pieces_of_lung, reclaim, sided
 from lacaf.volume import Grid, Volume
 
-#: Air on the image's rim is the room if most of it is darker than this, HU; it is less strict
-#: than for bubbles because a lung that is cut off is rare and slivers of room are blurred.
+#: Air is the room's if most of what it shows on the image's rim is darker than this, HU; it is less
+#: strict than for bubbles because a lung that is cut off is rare and slivers of room are blurred.
 ROOM_HU = -900
 
 
@@ -74,21 +74,18 @@ def inside_air(copy: Coarse, air: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Air that is not the air around the patient.
 
     Slice by slice, so that the trachea of a patient whose mouth is in the image does not join
-    lungs and room. Air on the rim of what the scanner saw that is as light as lung stays: a lung
-    may be cut off.
+    lungs and room. A region is the room's if it is dark where it meets the rim of what the
+    scanner saw; one that is as light as lung there stays: a lung may be cut off.
     """
     flat = _in_slice()
     regions, count = ndimage.label(air, structure=flat)
-    rim = np.zeros(count + 1, bool)
-    for face in (regions[:, 0], regions[:, -1], regions[:, :, 0], regions[:, :, -1]):
-        rim[np.unique(face)] = True
-    if copy.unseen.any():
-        rim[np.unique(regions[ndimage.binary_dilation(copy.unseen, flat)])] = True
-    size = np.bincount(regions.ravel(), minlength=count + 1)
-    free = np.bincount(regions[copy.hu < ROOM_HU], minlength=count + 1)
-    rim &= free > 0.5 * size
-    rim[0] = True
-    return air & ~rim[regions]
+    rim = ndimage.binary_dilation(copy.unseen, flat) if copy.unseen.any() else copy.unseen.copy()
+    rim[:, [0, -1]] = rim[:, :, [0, -1]] = True
+    met = np.bincount(regions[rim], minlength=count + 1)
+    dark = np.bincount(regions[rim & (copy.hu < ROOM_HU)], minlength=count + 1)
+    room = (met > 0) & (dark > 0.5 * met)
+    room[0] = True
+    return air & ~room[regions]
 
 
 def enclosed_by_body(copy: Coarse, room: NDArray[np.bool_]) -> NDArray[np.bool_]:

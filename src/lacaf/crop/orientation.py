@@ -37,6 +37,8 @@ TRACHEA_OFF = 0.1
 #: A body that fills this much of two opposite planes is cut there. In axial slices that is the
 #: case for the first and last, which it fills more than any others.
 BODY_SECTION = 0.10
+#: So many planes of the coarse copy are its end: the outermost may lie half outside the image.
+END_VOX = 3
 
 AS_STORED, CONTRARY, UNKNOWN = "as stored", "contrary", "unknown"
 REMEDY = (
@@ -84,8 +86,10 @@ def check_axes(copy: Coarse) -> None:
     Raises:
         Refusal: axes of the patient are swapped.
     """
-    body = copy.body
-    share = [[float(np.take(body, end, axis).mean()) for end in (0, -1)] for axis in range(3)]
+    share = []
+    for axis in range(3):
+        filled = copy.body.mean(axis=tuple(a for a in range(3) if a != axis))
+        share.append([float(filled[:END_VOX].max()), float(filled[-END_VOX:].max())])
     along = max(share[0])
     across = {"front and back": min(share[1]), "right and left": min(share[2])}
     name, most = max(across.items(), key=lambda item: item[1])
@@ -117,9 +121,15 @@ def _front_back(lungs: Lungs, copy: Coarse) -> dict[str, Any]:
     says = AS_STORED if share > SPINE_BEHIND[1] else UNKNOWN
     facts = {"says": CONTRARY if share < SPINE_BEHIND[0] else says, "spine_behind": round(share, 3)}
     if says == AS_STORED:
-        _, y, x = np.nonzero(bone[:, int(middle) + 1 :])
-        facts["spine_yx"] = (float(np.median(y)) + int(middle) + 1, float(np.median(x)))
+        facts["spine_yx"] = _spine(bone[:, int(middle) + 1 :], int(middle) + 1)
     return facts
+
+
+def _spine(bone: NDArray[np.bool_], first_row: int) -> tuple[float, float]:
+    """Middle y and x index of the spine; its back half, since contrast in the aorta looks alike."""
+    _, y, x = np.nonzero(bone)
+    middle = float(np.median(y))
+    return middle + first_row, float(np.median(x[y >= middle]))
 
 
 def _between(lungs: Lungs) -> float:
