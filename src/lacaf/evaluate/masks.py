@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
+from lacaf.evaluate.patterns import Boundary, boundary
 from lacaf.evaluate.subjects import Classes, lookup, values
 from lacaf.records import Refusal
 
@@ -35,6 +37,11 @@ class Masks:
     reference: NDArray[np.bool_]
     spacing_mm: Spacing
     origin: tuple[int, int, int]
+
+    @cached_property
+    def boundaries(self) -> tuple[Boundary, Boundary]:
+        """The boundary of the prediction and of the reference, see :func:`patterns.boundary`."""
+        return boundary(self.prediction), boundary(self.reference)
 
 
 def in_order_of(labels: volume.Volume, grid: volume.Grid) -> volume.Volume:

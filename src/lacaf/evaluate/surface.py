@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from lacaf.evaluate.distance import edge_voxels, nearest_mm
 from lacaf.evaluate.masks import Masks, Spacing
-from lacaf.evaluate.patterns import mixed, patterns
 
 #: A distance that equals the tolerance counts as within it, whatever the rounding.
 ROUNDING_MM = 1e-5
@@ -60,7 +59,8 @@ def nsd(masks: Masks, tolerances_mm: Sequence[float]) -> list[float]:
     marching cubes' triangles at the corners between eight voxels. As MONAI's
     compute_surface_dice(use_subvoxels=True).
     """
-    surfaces = [_surface(mask, masks.spacing_mm) for mask in (masks.prediction, masks.reference)]
+    areas = _triangle_areas(masks.spacing_mm)
+    surfaces = [(corners, areas[codes]) for corners, codes in masks.boundaries]
     limits = np.array(tolerances_mm) + ROUNDING_MM
     within = np.zeros(len(limits))
     total = 0.0
@@ -70,16 +70,6 @@ def nsd(masks: Masks, tolerances_mm: Sequence[float]) -> list[float]:
             distance = nearest_mm(here, there, masks.spacing_mm, limits.max() * 1.01)
             within += [area[distance <= limit].sum() for limit in limits]
     return (within / total).tolist()
-
-
-def _surface(
-    mask: NDArray[np.bool_], spacing_mm: Spacing
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Corners between eight voxels where the surface passes ``(N, 3)``, and its area there, mm²."""
-    codes = patterns(mask)
-    passes = mixed(codes)
-    corners = np.stack(np.unravel_index(passes, codes.shape), axis=1)
-    return corners, _triangle_areas(spacing_mm)[codes.ravel()[passes]]
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.evaluate.masks import Masks
-from lacaf.evaluate.patterns import CORNERS, mixed, patterns
+from lacaf.evaluate.patterns import CORNERS
 
 NUMBERS = ("b0", "b1", "b2")
 
@@ -20,8 +20,9 @@ def topology(masks: Masks) -> dict[str, int]:
 
     Empty masks have 0 of all three.
     """
-    found = dict(zip(NUMBERS, betti(masks.prediction), strict=True))
-    wanted = dict(zip(NUMBERS, betti(masks.reference), strict=True))
+    (_, mine), (_, theirs) = masks.boundaries
+    found = dict(zip(NUMBERS, betti(masks.prediction, mine), strict=True))
+    wanted = dict(zip(NUMBERS, betti(masks.reference, theirs), strict=True))
     return {
         **{f"reference_{name}": wanted[name] for name in NUMBERS},
         **{f"prediction_{name}": found[name] for name in NUMBERS},
@@ -29,17 +30,21 @@ def topology(masks: Masks) -> dict[str, int]:
     }
 
 
-def betti(mask: NDArray[np.bool_]) -> tuple[int, int, int]:
+def betti(mask: NDArray[np.bool_], codes: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Components, rings and cavities of a mask ``(Z, Y, X)`` with an empty rim of one voxel.
 
     Voxels are closed cubes: they hang together by faces, edges and corners (26 neighbours),
     the background by faces (6). Components and cavities are counted, rings follow from the
     Euler characteristic: b1 = b0 + b2 - χ.
+
+    Args:
+        mask: bool.
+        codes: the patterns along its boundary, see :func:`patterns.boundary`.
     """
     if not mask.any():
         return 0, 0, 0
     components, cavities = _pieces(mask, 26), _pieces(~mask, 6) - 1
-    return components, components + cavities - euler(mask), cavities
+    return components, components + cavities - euler(codes), cavities
 
 
 def _pieces(mask: NDArray[np.bool_], neighbours: Literal[6, 26]) -> int:
@@ -50,11 +55,9 @@ def _pieces(mask: NDArray[np.bool_], neighbours: Literal[6, 26]) -> int:
     )[1]
 
 
-def euler(mask: NDArray[np.bool_]) -> int:
-    """Euler characteristic of the closed cubes of a mask with an empty rim of one voxel."""
-    codes = patterns(mask)
-    occurs = np.bincount(codes.ravel()[mixed(codes)], minlength=256)
-    return int(occurs @ _eighths()) // 8
+def euler(codes: NDArray[np.uint8]) -> int:
+    """Euler characteristic of the closed cubes of a mask, from the patterns along its boundary."""
+    return int(np.bincount(codes, minlength=256) @ _eighths()) // 8
 
 
 @cache
