@@ -69,6 +69,10 @@ class Harmonize(Section):
     min_vessel_ml: NotNegative  # less than this in a lung is no labelled lung
     # Is the middle of the chest background where it has no label? auto: if vessels are drawn there
     mediastinum: Literal["auto", "known", "unknown"]
+    # Trunk, bifurcation and atrium belong to neither side: unknown, or the nearest lung's
+    central: Literal["unknown", "nearest"]
+    # Labels that look mirrored, shifted, or artery and vein exchanged: refuse, or flag alone
+    doubtful: Literal["refuse", "flag"]
 
 
 def _a_prompt_a_class(prompts: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Labels that cannot be what the case table says are refused, with the numbers."""
 
+import re
+
 import numpy as np
 import pytest
 from thorax import drawn, grid, hu_at, positions, sided
@@ -61,8 +63,9 @@ def test_labels_that_are_shifted_off_the_vessels(desk):
     moved.affine[:3, 3] += (0, -25, 12)
     desk.lay(Volume(labels.array, moved))
     message = refusal(desk)
-    assert "HU above it" in message
-    assert "mirrored or shifted" in message
+    assert "mirrored or shifted against the image: where they lie, the labels are" in message
+    back = [float(v) for v in re.search(r"shifted by (.*?) mm", message)[1].split(", ")]
+    assert back[1:] == pytest.approx([25, -12], abs=1)
 
 
 def test_labels_outside_the_lungs(desk):
@@ -90,7 +93,7 @@ def test_values_that_the_coding_lacks(desk):
     labels.array[0, 0, :3] = (3, 7, 9)
     desk.lay(labels)
     message = refusal(desk)
-    assert "values 3, 7, 9 are not in the coding" in message
+    assert "3 values are not in the coding: 3 (1 voxels), 7 (1 voxels), 9 (1 voxels)" in message
     assert "expected 0 and 1, 2" in message
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from lacaf import volume
 from lacaf.coding import Coding
 from lacaf.coverage import CLASSES, UNKNOWN
 from lacaf.records import Missing, Refusal
-from lacaf.volume import Volume
+from lacaf.volume import Volume, resample
 
 #: Vessels whose side is not known yet, beside the canonical values 1 to 4 and 255.
 ARTERY, VEIN = 5, 6
@@ -23,34 +24,44 @@ CODE = {
     "other": 0,
     "unknown": UNKNOWN,
 }
-
-#: Files of different vessels may share this much of the smaller one; those voxels are unknown.
-OVERLAP_SHARE = 0.05
+#: Values that reach over a wider range than this are no label values.
+MOST_VALUES = 2**16
 
 RIGHT_CODING = "declare the right coding in the case table, or your own under harmonize.codings"
 
 
-def read_codes(converted: Path, coding: Coding) -> tuple[Volume, list[str]]:
-    """The case's labels as codes (see CODE), uint8 on their own grid, and flags.
+def is_vessel(codes: NDArray) -> NDArray[np.bool_]:
+    """Whether a code, or a canonical label, is a vessel."""
+    return (codes > 0) & (codes != UNKNOWN)
+
+
+def read_codes(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], list[str]]:
+    """The case's labels as codes (see CODE), uint8 on their own grid, facts and flags.
+
+    Facts: ``overlap_share`` and ``overlap_ml`` of vessels that claim the same place (files only).
 
     Raises:
-        Refusal: empty labels, values that the coding lacks, fractions, files on different grids
-            a file of the coding that is missing, or vessels that overlap by more than
-            OVERLAP_SHARE.
+        Refusal: empty labels, values that the coding lacks, fractions, files on different grids,
+            a file of the coding that is missing, or vessels that overlap by more than the
+            coding's ``overlap_share``.
     """
-    if coding.values is not None:
-        labels = _whole(volume.read(_existing(converted / "labels.nii.gz")), "the label file")
-        codes, flags = Volume(_decoded(labels.array, coding.values), labels.grid), list[str]()
+    facts: dict[str, Any] = {}
+    flags: list[str] = []
+    if coding.patterns:
+        codes, facts, flags = _merged(converted, coding)
     else:
-        codes, flags = _merged(converted, sorted(set(coding.patterns.values())))
-    if not ((codes.array > 0) & (codes.array != UNKNOWN)).any():
+        labels = _whole(volume.read(_existing(converted / "labels.nii.gz")), "the label file")
+        if coding.undeclared:
+            raise _undeclared(labels, volume.read(_existing(converted / "image.nii.gz")))
+        codes = Volume(_decoded(labels.array, coding.values or {}), labels.grid)
+    if not is_vessel(codes.array).any():
         raise Refusal(
             "no voxel is labelled as a vessel",
             expectation="labelled arteries or veins",
             remedy="leave labels, coding and labelled_side empty if the case has no labels",
             file="the label file",
         )
-    return codes, flags
+    return codes, facts, flags
 
 
 def _existing(path: Path) -> Path:
@@ -75,36 +86,76 @@ def _whole(labels: Volume, file: str) -> Volume:
     return Volume(rounded.astype(np.int64), labels.grid)
 
 
+def _numbers(array: NDArray) -> dict[int, int]:
+    """How many voxels each value has; a plane at a time, for counting needs eight bytes a voxel.
+
+    Raises:
+        Refusal: the values reach over more than MOST_VALUES.
+    """
+    low, high = int(array.min()), int(array.max())
+    if high - low >= MOST_VALUES:
+        raise Refusal(
+            f"its values reach from {low} to {high}",
+            expectation="label values",
+            remedy="hand over labels, not an image",
+            file="the label file",
+        )
+    counts = np.zeros(high - low + 1, np.int64)
+    for plane in array:
+        counts += np.bincount(plane.ravel().astype(np.int64) - low, minlength=len(counts))
+    return {int(v) + low: int(counts[v]) for v in np.flatnonzero(counts)}
+
+
 def _decoded(array: NDArray, meaning: Mapping[int, str]) -> NDArray[np.uint8]:
     """Codes for the values of a label file."""
-    values, place = np.unique(array, return_inverse=True)
-    strange = [int(v) for v in values if v != 0 and int(v) not in meaning]
+    found = _numbers(array)
+    strange = [v for v in found if v != 0 and v not in meaning]
     if strange:
+        named = ", ".join(f"{v} ({found[v]} voxels)" for v in strange[:10])
         raise Refusal(
-            f"values {', '.join(map(str, strange[:10]))} are not in the coding",
+            f"{len(strange)} values are not in the coding: {named}",
             expectation=f"0 and {', '.join(map(str, sorted(meaning)))}",
             remedy=RIGHT_CODING,
             file="the label file",
         )
-    table = np.array([CODE[meaning.get(int(v), "other")] for v in values], np.uint8)
-    return table[place].reshape(array.shape)
+    low = min(found)
+    table = np.zeros(max(found) - low + 1, np.uint8)
+    for value in found:
+        table[value - low] = CODE[meaning.get(value, "other")]
+    out = np.empty(array.shape, np.uint8)
+    for number, plane in enumerate(array):
+        table.take(plane.astype(np.int64) - low, out=out[number])
+    return out
 
 
-def _merged(converted: Path, meanings: list[str]) -> tuple[Volume, list[str]]:
+def _undeclared(labels: Volume, image: Volume) -> Refusal:
+    """What a file of undocumented values holds, so that a person can tell what they mean."""
+    found = _numbers(labels.array)
+    hu = resample(image, labels.grid, "nearest", fill=-1024).array
+    told = [
+        f"{value}: {count * labels.grid.voxel_ml:.1f} ml of {hu[labels.array == value].mean():.0f}"
+        " HU on average"
+        for value, count in found.items()
+        if value
+    ][:12]
+    return Refusal(
+        f"the values of this set are not documented; the file holds {'; '.join(told) or 'only 0'}",
+        expectation="a declaration of what each value means",
+        remedy="look at the file in a viewer (a lung has litres and some -800 HU) and declare the "
+        "coding, under the same name, in harmonize.codings: {values: {1: artery, …}}",
+        file="the label file",
+    )
+
+
+def _merged(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], list[str]]:
     """One volume of codes from one file a meaning; what two vessels claim is unknown."""
+    meanings = sorted(set(coding.patterns.values()))
     codes: Volume | None = None
+    facts: dict[str, Any] = {}
     flags = []
     order = sorted(meanings, key=lambda meaning: meaning not in ("other", "unknown"))
     for meaning in order:
-        path, file = converted / f"labels_{meaning}.nii.gz", f"the {meaning} file"
-        if not path.exists():
-            raise Refusal(
-                "it is not among the label files that were handed over",
-                expectation="a file for each meaning of the coding",
-                remedy="fetch it, or declare a coding without it under harmonize.codings",
-                file=file,
-            )
-        part = _whole(volume.read(path), file)
+        part, file = _part(converted, meaning)
         mask = part.array != 0
         if codes is None:
             codes = Volume(np.zeros(mask.shape, np.uint8), part.grid)
@@ -115,25 +166,47 @@ def _merged(converted: Path, meanings: list[str]) -> tuple[Volume, list[str]]:
                 remedy="export all label files of a case on the same grid",
                 file=file,
             )
-        clash = mask & (codes.array > 0) & (codes.array != UNKNOWN)
-        if clash.any():
-            smaller = min(int(mask.sum()), int((codes.array > 0).sum()))
-            flags.append(_overlap(int(clash.sum()), smaller, part.grid.voxel_ml, file))
+        clash = mask & is_vessel(codes.array)
+        smaller = min(int(mask.sum()), int(is_vessel(codes.array).sum()))
+        if meaning in ("artery", "vein", *CLASSES) and smaller:
+            ml = round(float(clash.sum() * part.grid.voxel_ml), 3)
+            share = float(clash.sum() / smaller)
+            facts = _wider(facts, {"overlap_share": round(share, 5), "overlap_ml": ml})
+            flags += _overlap(share, ml, coding.overlap_share, file)
         codes.array[mask] = CODE[meaning]
         codes.array[clash] = UNKNOWN
     assert codes is not None  # a coding has at least one file
-    return codes, flags
+    return codes, facts, flags
 
 
-def _overlap(voxels: int, smaller: int, voxel_ml: float, file: str) -> str:
-    """A flag for files that overlap a little; a Refusal if they overlap much."""
-    share = voxels / smaller
-    finding = f"{voxels * voxel_ml:.2f} ml ({share:.1%} of the smaller) belong to two vessels"
-    if share > OVERLAP_SHARE:
+def _part(converted: Path, meaning: str) -> tuple[Volume, str]:
+    path, file = converted / f"labels_{meaning}.nii.gz", f"the {meaning} file"
+    if not path.exists():
         raise Refusal(
-            finding,
-            expectation=f"files that overlap by at most {OVERLAP_SHARE:.0%}",
-            remedy="check that no file holds both vessels, or the same vessel twice",
+            "it is not among the label files that were handed over",
+            expectation="a file for each meaning of the coding",
+            remedy="fetch it, or declare a coding without it under harmonize.codings",
             file=file,
         )
-    return finding + ": unknown there"
+    return _whole(volume.read(path), file), file
+
+
+def _wider(facts: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The facts of the larger overlap."""
+    return new if new["overlap_share"] >= facts.get("overlap_share", 0) else facts
+
+
+def _overlap(share: float, ml: float, allowed: float, file: str) -> list[str]:
+    """A flag for files that overlap a little; a Refusal if they overlap much."""
+    if not share:
+        return []
+    finding = f"{ml:.2f} ml ({share:.1%} of the smaller) belong to two vessels"
+    if share > allowed:
+        raise Refusal(
+            finding,
+            expectation=f"files that overlap by at most {allowed:.0%}, as the coding says",
+            remedy="check that no file holds both vessels, or the same vessel twice; a set that "
+            "is known for more can say so with `overlap_share` in its coding",
+            file=file,
+        )
+    return [finding + ": unknown there"]

@@ -6,19 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.coverage import UNKNOWN
+from lacaf.harmonize.meaning import is_vessel
 from lacaf.records import Refusal
 from lacaf.volume import Grid, Volume, low_passed, resample
 
 #: At least this share of the labelled voxels must lie inside the image.
 INSIDE_SHARE = 0.98
+#: Labels whose voxels have so many times the image's volume are too coarse for thin vessels.
+COARSE_TIMES = 8.0
 #: A voxel is vessel from a share of this much on, whatever it takes to keep the volume.
 SHARE_RANGE = (0.3, 0.5)
 
 
-def check_overlap(codes: Volume, image: Grid) -> None:
-    """Refuse labels that do not lie in the image: they belong to another scan or place."""
-    index = image.to_index(codes.grid.to_mm(np.argwhere(_vessel(codes.array))))
-    inside = ((index > -0.5) & (index < np.array(image.shape) - 0.5)).all(axis=1).mean()
+def check_overlap(codes: Volume, image: Grid) -> tuple[float, list[str]]:
+    """The share of labelled voxels that lie in the image, and flags of the labels' own grid.
+
+    Raises:
+        Refusal: they do not lie in it: they belong to another scan or place.
+    """
+    if codes.grid.same_as(image):
+        return 1.0, []
+    index = image.to_index(codes.grid.to_mm(np.argwhere(is_vessel(codes.array))))
+    inside = float(((index > -0.5) & (index < np.array(image.shape) - 0.5)).all(axis=1).mean())
     if inside < INSIDE_SHARE:
         raise Refusal(
             f"only {inside:.0%} of the labelled voxels lie inside the image",
@@ -26,6 +35,13 @@ def check_overlap(codes: Volume, image: Grid) -> None:
             remedy="check that labels and image are of one scan and kept their geometry",
             file="the label file",
         )
+    flags = []
+    if not _same_voxels(codes.grid, image):
+        flags.append("the labels lie on a grid of their own; resampled")
+    if codes.grid.voxel_ml > COARSE_TIMES * image.voxel_ml:
+        times = codes.grid.voxel_ml / image.voxel_ml
+        flags.append(f"the labels' voxels are {times:.0f} times as large as the image's")
+    return round(inside, 4), flags
 
 
 def on_image(codes: Volume, grid: Grid) -> NDArray[np.uint8]:
@@ -49,34 +65,46 @@ def on_working(codes: Volume, grid: Grid) -> tuple[NDArray[np.uint8], float]:
 
 
 def _by_share(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[np.uint8], float]:
-    part = _around(codes, _vessel(codes.array), grid)
-    best = np.zeros(grid.shape, np.float32)
-    total = np.zeros(grid.shape, np.float32)
+    """Codes by the largest share, worked out where vessels are; elsewhere nothing is vessel."""
     out = np.zeros(grid.shape, np.uint8)
-    for value in np.unique(part.array[_vessel(part.array)]):
-        mask = Volume((part.array == value).astype(np.float32), part.grid)
-        share = resample(low_passed(mask, grid), grid).array
-        total += share
-        out[share > best] = value
-        np.maximum(best, share, out=best)
+    vessel = is_vessel(codes.array)
     least = SHARE_RANGE[1]
-    if keep_volume:
-        voxels = _vessel(part.array).sum() * part.grid.voxel_ml / grid.voxel_ml
-        least = _share_that_keeps(total, voxels)
-    vessel = total >= least
-    out[~vessel] = 0
-    out[_silent(codes, grid, total) & ~vessel] = UNKNOWN
+    silent = _silent_share(codes, grid)
+    if vessel.any():
+        part = _around(codes, vessel, grid)
+        box, here = _part_of(grid, part.grid.corners_mm())
+        winner, total = _shares(part, here)
+        if keep_volume:
+            wanted = vessel.sum() * part.grid.voxel_ml / grid.voxel_ml
+            least = _share_that_keeps(total, wanted)
+        out[box] = np.where(total >= least, winner, 0)
+        if silent.dtype != bool:
+            silent[box] += total / 2  # unknown, where more is unknown than background
+    out[(silent > 0.5) & (out == 0)] = UNKNOWN
     return out, least
 
 
-def _silent(codes: Volume, grid: Grid, vessel: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where more is unknown than background; nothing is known where the labels do not reach."""
+def _shares(part: Volume, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The vessel with the largest share of each voxel, and the share of all vessels."""
+    best = np.zeros(grid.shape, np.float32)
+    total = np.zeros(grid.shape, np.float32)
+    winner = np.zeros(grid.shape, np.uint8)
+    for value in np.unique(part.array[is_vessel(part.array)]):
+        mask = Volume((part.array == value).astype(np.float32), part.grid)
+        share = resample(low_passed(mask, grid), grid).array
+        total += share
+        winner[share > best] = value
+        np.maximum(best, share, out=best)
+    return winner, total
+
+
+def _silent_share(codes: Volume, grid: Grid) -> NDArray:
+    """The share of each voxel about which nothing is known; all of it beyond the labels' grid."""
     silent = codes.array == UNKNOWN
     if not silent.any():
-        inside = Volume(silent.astype(np.uint8), codes.grid)
-        return resample(inside, grid, "nearest", fill=1).array > 0
-    share = resample(Volume(silent.astype(np.float32), codes.grid), grid, fill=1.0).array
-    return 2 * share + vessel > 1
+        reach = Volume(silent.view(np.uint8), codes.grid)
+        return resample(reach, grid, "nearest", fill=1).array.astype(bool)
+    return resample(Volume(silent.astype(np.float32), codes.grid), grid, fill=1.0).array
 
 
 def _share_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
@@ -103,8 +131,16 @@ def _around(codes: Volume, mask: NDArray[np.bool_], grid: Grid) -> Volume:
     return Volume(array, Grid(array.shape, affine))
 
 
-def _vessel(codes: NDArray) -> NDArray[np.bool_]:
-    return (codes > 0) & (codes != UNKNOWN)
+def _part_of(grid: Grid, corners_mm: NDArray) -> tuple[tuple[slice, ...], Grid]:
+    """The part of a grid that holds all these points, as slices and as a grid."""
+    index = grid.to_index(corners_mm)
+    low = np.clip(np.floor(index.min(axis=0)), 0, np.array(grid.shape) - 1).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, low + 1, grid.shape).astype(int)
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_mm(low)
+    z, y, x = (int(n) for n in high - low)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return box, Grid((z, y, x), affine)
 
 
 def _same_voxels(one: Grid, other: Grid) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, SIDES, UNKNOWN
-from lacaf.harmonize.meaning import ARTERY, VEIN
+from lacaf.coverage import CLASSES, SIDES
+from lacaf.harmonize.meaning import is_vessel
 from lacaf.records import Refusal
 
 #: Vessels of less than this share of the other lung's are strays: the lung is not labelled.
@@ -21,22 +21,9 @@ WRONG_LUNG_SHARE = 0.1
 Ml = dict[str, float]
 
 
-def with_sides(codes: NDArray[np.uint8], side: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Canonical labels: vessels without a side get that of the nearest lung.
-
-    ``side`` is 1 left or 2 right at each voxel. The rule is the same in full and half-labelled
-    cases: a central vessel beyond the middle belongs to the other side there, too.
-    """
-    out = codes.copy()
-    for code, left in ((ARTERY, 1), (VEIN, 2)):
-        out[codes == code] = left
-        out[(codes == code) & (side == 2)] = left + 2
-    return out
-
-
 def vessels_in_lungs(labels: NDArray[np.uint8], lungs: NDArray, voxel_ml: float) -> Ml:
     """ml of labelled vessels inside each lung."""
-    vessel = (labels > 0) & (labels != UNKNOWN)
+    vessel = is_vessel(labels)
     return {
         name: float((vessel & (lungs == value)).sum() * voxel_ml)
         for value, name in enumerate(SIDES, start=1)
@@ -100,5 +87,7 @@ def _refusal(finding: str, expectation: str, more: str) -> Refusal:
 
 def class_ml(labels: NDArray[np.uint8], voxel_ml: float) -> dict[str, Any]:
     """Volume of each class, ml."""
-    count = np.bincount(labels.ravel(), minlength=256)
+    count = np.zeros(256, np.int64)
+    for plane in labels:  # counting needs eight bytes a voxel
+        count += np.bincount(plane.ravel(), minlength=256)
     return {name: round(float(count[v] * voxel_ml), 3) for v, name in enumerate(CLASSES, start=1)}

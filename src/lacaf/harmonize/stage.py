@@ -10,18 +10,14 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.cases import Case
-from lacaf.coverage import CLASSES, UNKNOWN, distance_mm, lung_distances_mm, nearer
-from lacaf.harmonize import known, meaning, sampling, sides
-from lacaf.params import Params
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample
+from lacaf.coding import Coding
+from lacaf.coverage import CLASSES, UNKNOWN, lung_distances_mm
+from lacaf.harmonize import chest, evidence, exchange, known, meaning, placement, sampling, sides
+from lacaf.harmonize.chest import Rule
+from lacaf.params import Harmonize, Params
+from lacaf.volume import Volume
 
-#: Vessels are at least this much denser than the lung around them, HU: far less than they are.
-VESSEL_ABOVE_LUNG_HU = 100.0
-#: What is the lung around them: this far from labelled voxels, mm.
-AROUND_MM = (3.0, 8.0)
-#: At least this share of the labelled vessels lies in the lungs.
-IN_LUNGS_SHARE = 0.2
+Float = NDArray[np.float32]
 
 
 def harmonize(
@@ -36,7 +32,7 @@ def harmonize(
     Returns:
         Details for the record: ``coverage`` (class: labelled, absent, unknown),
         ``labelled_side`` (declared, found), ml a class on the CT's grid, ml of vessels in each
-        lung, decisions, flags.
+        lung, ``checks`` (the numbers by which the labels were judged), decisions, flags.
 
     Raises:
         Refusal: the labels cannot be what the case table says; with the numbers.
@@ -50,39 +46,46 @@ def harmonize(
             "flags": ["no labels"],
         }
     coding = params.codings()[case.coding]
+    codes, checks, flags = meaning.read_codes(converted, coding)
     image_grid = volume.read_grid(converted / "image.nii.gz")
+    checks["inside_image_share"], notes = sampling.check_overlap(codes, image_grid)
+    flags += notes
     lungs = volume.read(cropped / "lungs.nii.gz")
-    grid, voxel_ml = lungs.grid, lungs.grid.voxel_ml
-    codes, flags = meaning.read_codes(converted, coding)
-    sampling.check_overlap(codes, image_grid)
-    distances = lung_distances_mm(lungs.array, grid)
-    coded, share = sampling.on_working(codes, grid)
-    labels = sides.with_sides(coded, nearer(*distances))
-    _check_on_vessels(labels, lungs.array, volume.read(cropped / "image.nii.gz"))
-    sides.check_lung_of_side(labels, lungs.array, voxel_ml)
-    in_lungs = sides.vessels_in_lungs(labels, lungs.array, voxel_ml)
-    least = params.harmonize.min_vessel_ml
-    labelled, found = sides.labelled_sides(case.labelled_side, in_lungs, least)
-    region = known.regions(lungs.array, *distances)
-    central = known.central_ml(labels, region, voxel_ml)
-    central_known = _central_known(params.harmonize.mediastinum, central, least)
-    working = known.with_unknown(labels, region, labelled, central_known)
-    on_image = _on_image(codes, Volume(region, grid), image_grid, labelled, central_known)
+    seen = volume.read(cropped / "image.nii.gz")
+    left_mm, right_mm = lung_distances_mm(lungs.array, lungs.grid)
+    coded, share = sampling.on_working(codes, lungs.grid)
+    region = chest.draw(coded, lungs.array, left_mm, right_mm, lungs.grid)
+    sided = chest.canonical(coded, region, Rule(shared_unknown=False))
+    nearest_mm = np.minimum(left_mm, right_mm)
+    judged, notes = _judged(sided, codes, lungs, seen, nearest_mm, params.harmonize)
+    flags += notes
+
+    section, voxel_ml = params.harmonize, lungs.grid.voxel_ml
+    in_lungs = sides.vessels_in_lungs(sided, lungs.array, voxel_ml)
+    labelled, found = sides.labelled_sides(case.labelled_side, in_lungs, section.min_vessel_ml)
+    central = chest.central_ml(sided, region, voxel_ml)
+    rule = Rule(labelled, _middle_known(section, central), section.central == "unknown")
+    working = chest.canonical(coded, region, rule)
+    laid = chest.laid_on(Volume(region, lungs.grid), image_grid)
+    on_image = chest.canonical(sampling.on_image(codes, image_grid), laid, rule)
     ml = sides.class_ml(on_image, image_grid.voxel_ml)
-    coverage, notes = known.coverage(coding, labelled, ml, least)
+    coverage, notes = known.coverage(coding, labelled, ml, section.min_vessel_ml)
     volume.write(Volume(on_image, image_grid), folder / "labels.nii.gz")
-    volume.write(Volume(working, grid), folder / "labels_working.nii.gz")
+    volume.write(Volume(working, lungs.grid), folder / "labels_working.nii.gz")
+    shared = meaning.is_vessel(sided) & (working == UNKNOWN)
     return {
         "coverage": coverage,
         "labelled_side": {"declared": case.labelled_side, "found": found},
         "ml": ml,
         "ml_working": sides.class_ml(working, voxel_ml),
         "ml_in_lungs": {name: round(value, 3) for name, value in in_lungs.items()},
+        "checks": checks | judged,
         "decisions": {
             "coding": case.coding,
-            "sides_from": "nearest lung" if {"artery", "vein"} & coding.meanings() else "coding",
-            "mediastinum": "known" if central_known else "unknown",
+            "sides_from": _sides_from(coding),
+            "mediastinum": "known" if rule.middle_known else "unknown",
             "central_ml": round(central, 3),
+            "of_neither_side_ml": round(float(shared.sum() * voxel_ml), 3),
             "vessel_share": round(share, 3),
             "unknown_share": round(float((working == UNKNOWN).mean()), 4),
         },
@@ -90,55 +93,38 @@ def harmonize(
     }
 
 
-def _central_known(mediastinum: str, central_ml: float, least_ml: float) -> bool:
+def _judged(
+    sided: NDArray[np.uint8],
+    codes: Volume,
+    lungs: Volume,
+    image: Volume,
+    nearest_mm: Float,
+    section: Harmonize,
+) -> tuple[dict[str, Any], list[str]]:
+    """The numbers by which the labels are judged, and flags; a Refusal if they cannot be right."""
+    refuse = section.doubtful == "refuse"
+    place = placement.find(meaning.is_vessel(sided), lungs.array, image)
+    flags = placement.check(place, refuse=refuse)
+    all_ml = float(meaning.is_vessel(codes.array).sum() * codes.grid.voxel_ml)
+    found = evidence.measured(sided, lungs.array, image, nearest_mm, all_ml)
+    flags += evidence.check(found)
+    sides.check_lung_of_side(sided, lungs.array, lungs.grid.voxel_ml)
+    above_mm = exchange.heights(sided, lungs.array, lungs.grid)
+    flags += exchange.check(above_mm, refuse=refuse)
+    return {
+        "placement": place.facts(),
+        "artery_above_vein_mm": above_mm,
+        **found,
+    }, flags
+
+
+def _middle_known(section: Harmonize, central_ml: float) -> bool:
     """Whether the expert's drawing goes on into the middle of the chest."""
-    return mediastinum == "known" or (mediastinum == "auto" and central_ml >= least_ml)
+    if section.mediastinum == "auto":
+        return central_ml >= section.min_vessel_ml
+    return section.mediastinum == "known"
 
 
-def _on_image(
-    codes: Volume, region: Volume, image: Grid, labelled: tuple[str, ...], central_known: bool
-) -> NDArray[np.uint8]:
-    """Canonical labels on the CT's grid; sides and regions come from the working grid."""
-    on_image = resample(_reaching(region, image), image, "nearest").array
-    labels = sampling.on_image(codes, image)
-    labels = sides.with_sides(labels, np.where(on_image % 2 == 1, 1, 2).astype(np.uint8))
-    return known.with_unknown(labels, on_image, labelled, central_known)
-
-
-def _reaching(region: Volume, image: Grid) -> Volume:
-    """The map of regions, its edge repeated outwards until it covers the whole image."""
-    index = region.grid.to_index(image.corners_mm())
-    shape = np.array(region.grid.shape)
-    before = np.maximum(0, np.ceil(-index.min(axis=0))).astype(int) + 1
-    after = np.maximum(0, np.ceil(index.max(axis=0) - shape + 1)).astype(int) + 1
-    array = np.pad(region.array, list(zip(before, after, strict=True)), mode="edge")
-    affine = region.grid.affine.copy()
-    affine[:3, 3] = region.grid.to_mm(-before)
-    return Volume(array, Grid(array.shape, affine))
-
-
-def _check_on_vessels(labels: NDArray[np.uint8], lungs: NDArray, image: Volume) -> None:
-    """Refuse labels that do not lie in the lungs, or there not on what is denser than lung."""
-    vessel = (labels > 0) & (labels != UNKNOWN)
-    inside = vessel & (lungs > 0)
-    share = float(inside.sum() / max(int(vessel.sum()), 1))
-    remedy = "check that the labels are of this scan, and for mirrored or shifted labels"
-    if share < IN_LUNGS_SHARE:
-        raise Refusal(
-            f"{share:.0%} of the labelled vessels lie in the lungs",
-            expectation=f"at least {IN_LUNGS_SHARE:.0%}",
-            remedy=remedy,
-            file="the label file",
-        )
-    distance = distance_mm(vessel, image.grid)
-    around = (lungs > 0) & (distance > AROUND_MM[0]) & (distance < AROUND_MM[1])
-    if not around.any():
-        return
-    here, there = float(image.array[inside].mean()), float(image.array[around].mean())
-    if here - there < VESSEL_ABOVE_LUNG_HU:
-        raise Refusal(
-            f"labelled vessels in the lungs have {here:.0f} HU, the lung around {there:.0f} HU",
-            expectation=f"vessels at least {VESSEL_ABOVE_LUNG_HU:.0f} HU above it",
-            remedy=remedy,
-            file="the label file",
-        )
+def _sides_from(coding: Coding) -> str:
+    without = {"artery", "vein"} & coding.meanings()
+    return "the lung that a vessel leads to" if without else "coding"
