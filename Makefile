@@ -65,4 +65,5 @@ lock:
 
 clean:
 	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/embed data/train \
-	  data/infer data/evaluate logs reports/index.html reports/manifest.json reports/figures .snakemake
+	  data/infer data/evaluate logs reports/index.html reports/cohort.html reports/manifest.json \
+	  reports/lacaf.ctbl reports/figures reports/cases reports/inspect .snakemake

@@ -1,4 +1,4 @@
-"""A whole tiny project with its page, built once."""
+"""A whole tiny project with its pages, built once."""
 
 import mini
 import pytest
@@ -7,5 +7,5 @@ import pytest
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
     built = mini.whole(tmp_path_factory.mktemp("project"))
-    built.page = built.report()
+    built.front = built.report()
     return built

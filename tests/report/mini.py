@@ -12,8 +12,8 @@ from lacaf import params as parameters
 from lacaf import records, volume
 from lacaf.cases import Case
 from lacaf.coverage import CLASSES
-from lacaf.evaluate import evaluate, summarize
-from lacaf.report import report
+from lacaf.evaluate import evaluate, summarize, tables
+from lacaf.report import gather, report, write_case
 from lacaf.volume import Grid, Volume
 
 HERE = Path(__file__).parents[2]
@@ -79,6 +79,7 @@ class Mini:
         self._record("convert", name, kind="dicom", flags=["gaps between slices"])
         self._write("convert", name, "image", image)
         self._record("crop", name, lungs_ml={"left": 600.0, "right": 650.0})
+        self._write("crop", name, "image", image)
         self._write("crop", name, "lungs", lungs())
         coverage = {
             c: "labelled" if labelled and labelled_side in (c.split("_")[0], "both") else "unknown"
@@ -142,16 +143,35 @@ class Mini:
                     )
                     keys = {"case": case.case, "patient": case.patient, "split": "test"}
                     scores.append({"status": "ok", "run": run, **details, **keys, **about[run]})
+                    path = self.data / "evaluate" / run / case.case / "scores.json"
+                    records.write_json(path, scores[-1])
         rows, summary, _ = summarize(scores, about, self.params.evaluate)
         folder = self.data / "evaluate"
         records.write_text(folder / "scores.csv", rows.to_csv(index=False))
         records.write_json(folder / "summary.json", summary)
+        for table in tables(rows, summary, self.params.evaluate):
+            records.write_text(folder / "tables" / f"{table.name}.csv", table.csv())
         return summary
 
+    def page(self, case: str, *, full: bool = True) -> str:
+        """The text of a case's page."""
+        findings = gather(self.params, {case: self.cases[case]}, self.data)
+        section = self.params.report
+        folder = self.reports / "cases"
+        write_case(findings, case, folder, section.palette, section.title, full=full)
+        return (folder / f"{case}.html").read_text()
+
     def report(self) -> str:
-        """The page's text."""
+        """The text of the first page; the cases' pages come before it, as in the pipeline."""
+        for case in self.cases:
+            self.page(case)
         report(self.params, self.cases, self.data, self.reports, self.root)
         return (self.reports / "index.html").read_text()
+
+    def set_params(self, **changes: Any) -> None:
+        """Change parameters of the report."""
+        section = self.params.report.model_copy(update=changes)
+        self.params = self.params.model_copy(update={"report": section})
 
     def _record(self, stage: str, case: str, **details: Any) -> None:
         record = {"case": case, "stage": stage, "status": "ok", **details}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lacaf.report.curves import Dots, Line, dot_chart, line_chart, standalone, ticks
+from lacaf.report.charts import band_chart, bar_chart, in_one
+from lacaf.report.curves import Dots, Line, dot_chart, line_chart, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,9 +54,34 @@ def test_without_values_there_is_no_chart():
     assert dot_chart("t", [Dots("a", [], None, None, None)], "DSC") == ""
 
 
-def test_chart_as_a_file_brings_its_own_colours():
-    alone = standalone(line_chart("t", "step", [Line("a", [(0, 1), (1, 2)])]))
-    assert ElementTree.fromstring(alone).find(f"{SVG}style") is not None
+def test_charts_in_one_file_stand_beside_each_other_with_colours_of_their_own():
+    one = line_chart("t", "step", [Line("a", [(0, 1), (1, 2)])])
+    svg = ElementTree.fromstring(in_one("all", [one, one, one], "nothing"))
+    assert svg.find(f"{SVG}style") is not None
+    places = {(part.get("x"), part.get("y")) for part in svg.findall(f"{SVG}svg")}
+    assert places == {("0", "0"), ("420", "0"), ("0", "250")}
+    assert "nothing" in in_one("all", [], "nothing")
+
+
+def test_band_chart_draws_each_run_with_its_intervals():
+    series = {
+        "a": [(0.2, 0.1, 0.3), (0.8, None, None)],
+        "b": [(None, None, None), (0.5, 0.4, 0.6)],
+    }
+    styles = {"a": 0, "b": 1}
+    svg = ElementTree.fromstring(band_chart("found", ["0-1", "1+"], series, "mm", styles))
+    assert len(svg.findall(f"{SVG}circle")) == 3
+    assert len([line for line in svg.findall(f"{SVG}line") if line.get("stroke")]) == 2
+    ys = [float(c.get("cy")) for c in svg.findall(f"{SVG}circle")]
+    assert ys[1] < ys[2] < ys[0]  # 0.8 above 0.5 above 0.2
+    assert band_chart("found", ["0-1"], {"a": [(None, None, None)]}, "mm", styles) == ""
+
+
+def test_bars_are_as_long_as_their_values():
+    svg = ElementTree.fromstring(bar_chart("t", [("a", 1.0, "1"), ("b", 4.0, "4")], "min"))
+    short, long = (float(bar.get("width")) for bar in svg.findall(f"{SVG}rect"))
+    assert long == pytest.approx(4 * short)
+    assert bar_chart("t", [], "min") == ""
 
 
 @pytest.mark.parametrize("values", [[(5, 0.0)], [(0, 0.0), (0, 0.0)]])

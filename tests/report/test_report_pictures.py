@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.report.palette import NOT_KNOWN, PALETTES
 from lacaf.report.planes import choose, errors
 from lacaf.report.portrait import front_view
 from lacaf.report.scene import build
@@ -74,15 +75,15 @@ def test_planes_stay_around_the_lungs():
 
 
 def test_each_kind_of_error_has_its_code():
-    prediction = np.array([1, 2, 0, 3, 0, 1])
-    reference = np.array([1, 1, 4, 0, 0, UNKNOWN])
-    assert errors(prediction, reference, ALL).tolist() == [0, 1, 2, 3, 0, 4]
+    prediction = np.array([1, 2, 4, 3, 0, 3, 0, 1])
+    reference = np.array([1, 1, 1, 1, 4, 0, 0, UNKNOWN])
+    assert errors(prediction, reference, ALL).tolist() == [0, 1, 1, 2, 3, 4, 0, NOT_KNOWN]
 
 
 def test_a_vein_in_an_artery_only_case_is_not_called_false():
     coverage = ALL | {"left_vein": "unknown", "right_vein": "unknown"}
     found = errors(np.array([1, 2, 2]), np.array([0, 0, 1]), coverage)
-    assert found.tolist() == [3, 4, 1]  # on a labelled artery, a vein is wrong all the same
+    assert found.tolist() == [4, NOT_KNOWN, 1]  # on a labelled artery, a vein is wrong all the same
 
 
 def ball(radius_vox: float) -> Volume:
@@ -146,9 +147,15 @@ def test_swapped_missed_and_false_vessels_are_told_apart():
     swapped = np.array([0, 2, 0, 0, 0], np.uint8)[two_vessels()]  # artery as vein, vein missed
     swapped[12:18, 5:9, 20:24] = 3  # and a vessel out of nothing
     flags, missed = flags_of(swapped, two_vessels())
-    assert flags == {"left_vein": {1}, "right_artery": {3}}
+    assert flags == {"left_vein": {1}, "right_artery": {4}}
     assert missed["left_vein"] > 100
     assert missed["left_artery"] == 0
+
+
+def test_a_vessel_of_the_right_type_on_the_wrong_side_is_told_apart():
+    flags, missed = flags_of(np.array([0, 3, 2, 0, 0], np.uint8)[two_vessels()], two_vessels())
+    assert flags == {"right_artery": {2}, "left_vein": {0}}
+    assert not any(missed.values())
 
 
 def test_nothing_is_said_of_what_is_unknown():
@@ -158,11 +165,11 @@ def test_nothing_is_said_of_what_is_unknown():
     prediction = two_vessels()
     prediction[12:18, 20:24, 5:9] = 4
     flags, _ = flags_of(prediction, reference, coverage)
-    assert flags == {"left_artery": {0}, "left_vein": {4}, "right_vein": {4}}
+    assert flags == {"left_artery": {0}, "left_vein": {NOT_KNOWN}, "right_vein": {NOT_KNOWN}}
 
 
 def decode(mesh: dict, step_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What viewer.js makes of a packed mesh: positions, faces, flags."""
+    """What trees.js makes of a packed mesh: positions, faces, flags."""
 
     def numbers(text: str, kind: str) -> np.ndarray:
         planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
@@ -204,7 +211,7 @@ def test_no_vessel_gives_no_scene():
 def test_still_picture_faces_the_patient():
     grid = Grid.upright((30, 30, 30), 2.0)
     scene = build({"run": Volume(two_vessels(), grid)}, None, ALL)
-    picture = front_view(scene.trees["run"], scene.frame_mm, 60)
+    picture = front_view(scene.trees["run"], scene.frame_mm, 60, PALETTES["safe"])
     red = picture[..., 0] > picture[..., 2] + 0.1  # the artery, at low x: the patient's right
     blue = picture[..., 2] > picture[..., 0] + 0.1
     assert np.nonzero(red)[1].mean() < picture.shape[1] / 2 < np.nonzero(blue)[1].mean()

@@ -54,7 +54,7 @@ def counts(findings: Findings) -> list[dict[str, Any]]:
 
 
 def matrix(findings: Findings) -> list[dict[str, Any]]:
-    """One row a case: split, coding, labelled side, and the state of each class.
+    """One row a case: split, coding, labelled side, notes, and the state of each class.
 
     A state is labelled, absent or unknown, ``refused``, or ``pending`` where harmonize has not
     run.
@@ -69,7 +69,13 @@ def matrix(findings: Findings) -> list[dict[str, Any]]:
                 "patient": case.patient,
                 "split": case.split,
                 "coding": case.coding or "no labels",
-                "side": _side(findings, name) or case.labelled_side,
+                "side": findings.side(name) or case.labelled_side,
+                "notes": [
+                    findings.discreet(name, str(flag))
+                    for record in findings.case_records[name].values()
+                    for flag in record.get("flags") or []
+                    if flag != "no labels"
+                ],
                 "states": {c: coverage.get(c, otherwise) for c in CLASSES},
             }
         )
@@ -90,43 +96,3 @@ def refused(findings: Findings) -> list[dict[str, str]]:
         if refusal:
             rows.append({"case": name, **refusal})
     return rows
-
-
-def decisions(findings: Findings, case: str) -> list[tuple[str, str]]:
-    """What the stages decided about a case: pairs of a fact's name and its value.
-
-    Only facts that are named here are shown, never a record as a whole.
-    """
-    stages = findings.case_records[case]
-    source, box, labels = (stages.get(s, {}) for s in ("convert", "crop", "harmonize"))
-    decided = labels.get("decisions") or {}
-    image, chosen = source.get("image") or {}, source.get("chosen") or {}
-    facts: list[tuple[str, Any]] = [
-        ("CT came as", source.get("kind")),
-        ("Chosen because", chosen.get("why")),
-        ("Voxels, z × y × x", " × ".join(str(n) for n in image.get("shape_zyx", []))),
-        ("Spacing, mm", " × ".join(f"{s:g}" for s in image.get("spacing_mm_zyx", []))),
-        ("Axes x, y, z grow to", image.get("orientation")),
-        ("HU", " to ".join(str(v) for v in image.get("hu_range", []))),
-        ("Lungs, ml", _pairs(box.get("lungs_ml"))),
-        ("Coding of the labels", decided.get("coding")),
-        ("Labelled side", _side(findings, case)),
-        ("Sides from", decided.get("sides_from")),
-        ("Mediastinum", decided.get("mediastinum")),
-        ("Labelled vessels, ml", _pairs(labels.get("ml"))),
-    ]
-    for stage, record in stages.items():
-        facts += [(f"Note of {stage}", flag) for flag in record.get("flags") or []]
-    return [(name, str(value)) for name, value in facts if value]
-
-
-def _pairs(values: Any) -> str:
-    if not isinstance(values, dict):
-        return ""
-    return ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in values.items())
-
-
-def _side(findings: Findings, case: str) -> str:
-    """The side that was found to be labelled; empty if there is none."""
-    record = findings.case_records[case].get("harmonize", {})
-    return str((record.get("labelled_side") or {}).get("found") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lacaf.report.charts import bar_chart
 from lacaf.report.findings import read_table
 
 STAGES = (
@@ -16,6 +17,7 @@ STAGES = (
     "train",
     "infer",
     "evaluate",
+    "report",
 )
 
 
@@ -45,6 +47,22 @@ def by_stage(benchmarks: Path) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def charts(benchmarks: Path) -> list[str]:
+    """Time and memory of the stages as bars; none where there are no benchmark files."""
+    rows = by_stage(benchmarks)
+    minutes = [(r["stage"], r["total_s"] / 60, f"{r['total_s'] / 60:.1f} min") for r in rows]
+    memory = [
+        (r["stage"], r["peak_gb"], f"{r['peak_gb']:.2f} GB")
+        for r in rows
+        if r["peak_gb"] is not None
+    ]
+    drawn = (
+        bar_chart("Time of all jobs", minutes, "minutes"),
+        bar_chart("Peak memory of a job", memory, "GB"),
+    )
+    return [chart for chart in drawn if chart]
 
 
 def _float(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ LINES = ("#0079bf", "#d55e00", "#009e73", "#a35aa8", "#8a7000", "#5b6470")
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "10 4", "1 2")
 
 WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 48, 10, 26, 38
+LEFT, RIGHT, TOP, BOTTOM = 48, 22, 26, 38
 
 STANDALONE = (
     "<style>svg{background:#fff;color:#1b1f24;font:12px system-ui,sans-serif}"
@@ -96,7 +96,7 @@ def line_chart(title: str, x_name: str, lines: Sequence[Line], *, from_zero: boo
                     f'<circle cx="{x_px:.1f}" cy="{y_px:.1f}" r="2.6" fill="{colour}">'
                     f"<title>{label}</title></circle>"
                 )
-    return _svg(title, WIDTH, HEIGHT, parts)
+    return svg(title, WIDTH, HEIGHT, parts)
 
 
 def dot_chart(title: str, rows: Sequence[Dots], x_name: str) -> str:
@@ -141,12 +141,7 @@ def dot_chart(title: str, rows: Sequence[Dots], x_name: str) -> str:
                 f'x2="{at(row.mean):.1f}" y1="{y - 7}" y2="{y + 7}">'
                 f"<title>mean {row.mean:.3f}</title></line>"
             )
-    return _svg(title, width, height, parts)
-
-
-def standalone(svg: str) -> str:
-    """A chart as a file of its own, with the colours that the page would give it."""
-    return svg.replace(">", f">{STANDALONE}", 1) + "\n"
+    return svg(title, width, height, parts)
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -160,7 +155,8 @@ def ticks(low: float, high: float) -> list[float]:
     return [round(step * n, 10) for n in range(first, last + 1)]
 
 
-def _svg(title: str, width: int, height: int, parts: Sequence[str]) -> str:
+def svg(title: str, width: int, height: int, parts: Sequence[str]) -> str:
+    """The parts of a chart as one SVG element with a name for those who cannot see it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'

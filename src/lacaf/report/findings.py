@@ -60,19 +60,29 @@ class Findings:
     scores: list[dict[str, str]]
 
     def refusal(self, case: str) -> dict[str, str] | None:
-        """Why a case was refused, by the first stage that did; None if none did.
-
-        Paths of the case table may hold more than a pseudonym: they are not repeated.
-        """
-        paths = {"source": self.cases[case].source, "labels": self.cases[case].labels}
+        """Why a case was refused, by the first stage that did; None if none did."""
         for record in self.case_records[case].values():
             if record.get("status") == "refused":
-                told = dict(record["refusal"])
-                for column, path in paths.items():
-                    if path is not None:
-                        told = {k: v.replace(str(path), f"({column})") for k, v in told.items()}
-                return told
+                return {k: self.discreet(case, v) for k, v in record["refusal"].items()}
         return None
+
+    def discreet(self, case: str, text: str) -> str:
+        """A text without the paths of the case table, which may hold more than a pseudonym."""
+        paths = {"source": self.cases[case].source, "labels": self.cases[case].labels}
+        for column, path in paths.items():
+            if path is not None:
+                text = text.replace(str(path), f"({column})")
+        return text
+
+    def side(self, case: str) -> str:
+        """The side that was found to be labelled; empty if there is none."""
+        record = self.case_records[case].get("harmonize", {})
+        return str((record.get("labelled_side") or {}).get("found") or "")
+
+    def case_scores(self, run: str, case: str) -> dict[str, Any]:
+        """Content of a case's ``scores.json``; empty if it was not scored."""
+        record = read_json(self.data / "evaluate" / run / case / records.RECORD["evaluate"])
+        return record if record.get("status") == "ok" else {}
 
     def coverage(self, case: str) -> dict[str, str]:
         """State of each class; empty if the case was refused or not harmonized yet."""

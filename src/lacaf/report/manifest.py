@@ -57,6 +57,7 @@ def manifest(params: Params, findings: Findings, root: Path) -> dict[str, Any]:
         "synthetic_cases": len(findings.synthetic()),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "snakemake_log": _newest_log(root / ".snakemake" / "log"),
         "dvc": dvc_hashes(root / "dvc.lock"),
         "seeds": {"phantom": params.phantom.seed, "train": list(params.train.seeds)},
         "runs": {run.name: _about(run.model) for run in findings.trained()},
@@ -75,6 +76,11 @@ def dvc_hashes(lock: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def _newest_log(folder: Path) -> str:
+    """Name of Snakemake's newest log, which tells the run that made this; empty without one."""
+    return max((path.name for path in folder.glob("*.log")), default="")
+
+
 def _about(model: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a trained model."""
     embedding = model.get("embedding") or {}
@@ -87,6 +93,11 @@ def _about(model: Mapping[str, Any]) -> dict[str, Any]:
         "encoder": embedding.get("encoder"),
         "embedding_hash": embedding.get("hash"),
     }
+
+
+def package_version() -> str:
+    """The version of this package."""
+    return _version("lacaf") or "of unknown version"
 
 
 def _version(package: str) -> str | None:

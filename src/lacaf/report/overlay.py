@@ -11,21 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.coverage import UNKNOWN
-from lacaf.report.palette import (
-    BACKDROP_HEX,
-    CLASS_HEX,
-    CLASS_NAME,
-    ERROR_HEX,
-    class_table,
-    error_table,
-    rgb,
-)
+from lacaf.report.packing import webp
+from lacaf.report.palette import BACKDROP_HEX, CLASS_NAME, ERROR_NAME, Palette, rgb
 from lacaf.report.planes import Plane, errors
 from lacaf.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 #: Lung window, HU.
 WINDOW_HU = (-1000.0, 400.0)
@@ -35,6 +29,10 @@ DOTS_PER_INCH = 120
 OPACITY = 0.8
 #: Brightness of the CT below marked errors, so that they stand out from bright vessels.
 DIMMED = 0.6
+#: Stripes where a reference says nothing, outlines of the left and of the right lung.
+STRIPES_HEX, LUNG_HEX = "#9aa4b2", ("#c9b458", "#8a7bd1")
+#: Labels in a coding that could not be read.
+MARKED_HEX = "#f0e442"
 
 
 @dataclass(frozen=True)
@@ -44,27 +42,46 @@ class Row:
     Attributes:
         title: what it shows.
         labels: 0 to 4, 255 unknown; None for the CT alone.
-        reference: if given, errors against it are marked instead of the classes there.
-        portrait: picture of the trees from the front, ``(rows, columns, 3)``; None for none.
+        reference: if given, errors against it are marked over the classes.
+        lungs: if given, outlined: 1 left, 2 right.
+        marked: masks that are shown in one colour, whatever they mean.
+        portraits: pictures of the trees, ``(rows, columns, 3)``; the first place that none
+            takes is the legend's.
     """
 
     title: str
     labels: Volume | None = None
     reference: Volume | None = None
-    portrait: NDArray | None = None
+    lungs: Volume | None = None
+    marked: Sequence[Volume] = ()
+    portraits: Sequence[NDArray] = ()
 
 
 def figure(
-    image: Volume, planes: Sequence[Plane], rows: Sequence[Row], coverage: Mapping[str, str]
+    image: Volume,
+    planes: Sequence[Plane],
+    rows: Sequence[Row],
+    coverage: Mapping[str, str],
+    palette: Palette,
+    heading: str = "",
 ) -> Figure:
-    """A figure with a column for each plane and one for the trees in 3D."""
+    """A figure with a column for each plane, and one or two for trees in 3D and legend."""
     from matplotlib.figure import Figure
 
     pictures = [plane.sample(image, "linear", -1024.0) for plane in planes]
-    still = [r.portrait for r in rows if r.portrait is not None]
-    shapes = [p.shape for p in pictures] + ([still[0].shape[:2]] if still else [(1, 1)])
+    still = [picture for row in rows for picture in row.portraits]
+    entries = _entries(rows, palette)
+    fewest, most = (f(len(row.portraits) for row in rows) for f in (min, max))
+    trees = most + (fewest == most and bool(entries))  # so that a place is left for the legend
+    shapes = [p.shape for p in pictures] + trees * ([still[0].shape[:2]] if still else [(4, 3)])
     widths = [shape[1] / shape[0] for shape in shapes]
-    size = (CELL_INCHES * sum(widths) + 0.35, CELL_INCHES * len(rows) + 0.25)
+    free = next(
+        ((r, c) for r, row in enumerate(rows) for c in range(len(row.portraits), trees)), None
+    )
+    if free:
+        widths[-1] = max(widths[-1], 0.8)  # the legend needs some room
+    above = 0.55 if heading else 0.25
+    size = (CELL_INCHES * sum(widths) + 0.35, CELL_INCHES * len(rows) + above)
     canvas = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=BACKDROP_HEX)
     grid = canvas.add_gridspec(
         len(rows),
@@ -72,7 +89,7 @@ def figure(
         width_ratios=widths,
         left=0.32 / size[0],
         right=1,
-        top=1 - 0.25 / size[1],
+        top=1 - above / size[1],
         bottom=0,
         wspace=0.01,
         hspace=0.01,
@@ -80,63 +97,83 @@ def figure(
     for r, row in enumerate(rows):
         for c, (plane, ct) in enumerate(zip(planes, pictures, strict=True)):
             axes = canvas.add_subplot(grid[r, c])
-            axes.imshow(_painted(ct, plane, row, coverage), interpolation="antialiased")
+            axes.imshow(_painted(ct, plane, row, coverage, palette), interpolation="antialiased")
+            _outline(axes, plane, row.lungs)
             _letters(axes, plane)
             _bare(axes, plane.name if r == 0 else "")
             if c == 0:
                 axes.set_ylabel(row.title, color="white", fontsize=8, labelpad=3)
-        axes = canvas.add_subplot(grid[r, len(planes)])
-        _bare(axes, "3D, from the front" if r == 0 and still else "")
-        if row.portrait is not None:
-            axes.imshow(row.portrait)
-        elif row.labels is None:
-            _legend(axes, any(other.reference is not None for other in rows))
+        for c in range(trees):
+            axes = canvas.add_subplot(grid[r, len(planes) + c])
+            _bare(axes, "3D, from the front" if r == c == 0 and still else "")
+            if len(row.portraits) > c:
+                axes.imshow(row.portraits[c])
+            elif (r, c) == free:
+                axes.legend(
+                    handles=entries, loc="center", frameon=False, fontsize=7, labelcolor="white"
+                )
+    if heading:
+        canvas.text(
+            0.1 / size[0], 1 - 0.2 / size[1], heading, color="white", fontsize=9, va="center"
+        )
     return canvas
 
 
-def save(drawn: Figure, path: Path) -> bytes:
-    """Keep a figure as PNG and return a small WebP of it for the page."""
-    from io import BytesIO
-
+def save(drawn: Figure, path: Path | None) -> bytes:
+    """Keep a figure as PNG, if a path is given, and return a small WebP of it for a page."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.image import imsave
 
     canvas = FigureCanvasAgg(drawn)
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    imsave(path, pixels, format="png")
-    buffer = BytesIO()
-    imsave(buffer, pixels, format="webp", pil_kwargs={"quality": 82, "method": 4})
-    return buffer.getvalue()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # a new file: the old one may be shared with DVC's cache
+        imsave(path, pixels, format="png")
+    return webp(np.ascontiguousarray(pixels))
 
 
 def _painted(
-    ct: NDArray, plane: Plane, row: Row, coverage: Mapping[str, str]
+    ct: NDArray, plane: Plane, row: Row, coverage: Mapping[str, str], palette: Palette
 ) -> NDArray[np.float64]:
     """A plane's picture ``(rows, columns, 3)``, 0 to 1."""
     low, high = WINDOW_HU
     grey = np.clip((ct.astype(float) - low) / (high - low), 0, 1)
     picture = np.repeat(grey[..., None], 3, axis=2)
+    for mask in row.marked:
+        inside = plane.sample(mask) > 0
+        picture[inside] += OPACITY * (np.array(rgb(MARKED_HEX)) - picture[inside])
     if row.labels is None:
         return picture
     labels = plane.sample(row.labels)
     unknown = labels == UNKNOWN
-    paint = class_table()[np.where(unknown, 0, labels)]
+    paint = palette.class_table()[np.where(unknown, 0, labels)]
     covered = (labels > 0) & ~unknown
     if row.reference is not None:
         picture *= DIMMED
-        reference = plane.sample(row.reference, fill=UNKNOWN)
+        reference = plane.sample(row.reference)
         wrong = errors(labels, reference, coverage)
+        table = palette.error_table()
         unknown = reference == UNKNOWN
-        marked = (wrong > 0) & (wrong < len(error_table()))
-        paint[marked] = error_table()[wrong[marked]]
+        marked = (wrong > 0) & (wrong < len(table))
+        paint[marked] = table[wrong[marked]]
         covered |= marked
     picture[covered] += OPACITY * (paint[covered] - picture[covered])
     stripes = (np.add.outer(np.arange(ct.shape[0]), np.arange(ct.shape[1])) % 9) < 2
     hatched = unknown & stripes & ~covered
-    picture[hatched] += 0.35 * (np.array(rgb("#9aa4b2")) - picture[hatched])
+    picture[hatched] += 0.35 * (np.array(rgb(STRIPES_HEX)) - picture[hatched])
     return picture
+
+
+def _outline(axes: Axes, plane: Plane, lungs: Volume | None) -> None:
+    """The lungs' borders, left and right in colours of their own."""
+    if lungs is None:
+        return
+    sides = plane.sample(lungs)
+    for value, colour in enumerate(LUNG_HEX, start=1):
+        if (sides == value).any():
+            axes.contour(sides == value, levels=[0.5], colors=[colour], linewidths=0.9)
 
 
 def _letters(axes: Axes, plane: Plane) -> None:
@@ -170,16 +207,24 @@ def _bare(axes: Axes, title: str) -> None:
         axes.set_title(title, color="#d7dde5", fontsize=8, pad=3)
 
 
-def _legend(axes: Axes, with_errors: bool) -> None:
+def _entries(rows: Sequence[Row], palette: Palette) -> list[Patch]:
+    """What the legend explains: no more than what the rows show."""
     from matplotlib.patches import Patch
 
-    entries = [Patch(color=colour, label=CLASS_NAME[n]) for n, colour in CLASS_HEX.items()]
-    if with_errors:
-        entries += [Patch(color=colour, label=name) for name, colour in ERROR_HEX.items()]
-    axes.legend(
-        handles=entries,
-        loc="center",
-        frameon=False,
-        fontsize=8,
-        labelcolor="white",
-    )
+    entries = []
+    if any(row.labels is not None for row in rows):
+        entries += [
+            Patch(color=colour, label=CLASS_NAME[n]) for n, colour in palette.classes.items()
+        ]
+    if any(row.reference is not None for row in rows):
+        entries += [
+            Patch(color=colour, label=ERROR_NAME[n]) for n, colour in palette.errors.items()
+        ]
+    if any(row.lungs is not None for row in rows):
+        entries += [
+            Patch(edgecolor=colour, fill=False, label=f"{side} lung")
+            for side, colour in zip(("left", "right"), LUNG_HEX, strict=True)
+        ]
+    if any(row.marked for row in rows):
+        entries.append(Patch(color=MARKED_HEX, label="labelled, not harmonized"))
+    return entries

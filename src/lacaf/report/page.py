@@ -1,29 +1,26 @@
-"""The page: everything that was found, in one file that opens offline."""
+"""The first page and the cohort's page: what was run, how good it is, where it fails, in whom."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import jinja2
-from markupsafe import Markup
+from typing import Any
 
 from lacaf import records
 from lacaf.cases import Case
 from lacaf.params import Params
-from lacaf.report import cohort, cost, palette, scores
-from lacaf.report.cases import REFERENCE, Portrayed, portray
-from lacaf.report.curves import LINES, Line, line_chart, standalone
-from lacaf.report.findings import Findings, Run, gather
-from lacaf.report.manifest import manifest
-from lacaf.report.overlay import DOTS_PER_INCH, WINDOW_HU, save
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from lacaf.report import brief, classscores, cohort, cost, scores, tables
+from lacaf.report.casefigures import comparison
+from lacaf.report.casepage import still
+from lacaf.report.casevolumes import REFERENCE, segmented
+from lacaf.report.charts import coverage_map, in_one, map_style
+from lacaf.report.curves import LINES, Line, line_chart
+from lacaf.report.findings import Findings, Run, gather, read_json
+from lacaf.report.manifest import manifest, package_version
+from lacaf.report.palette import PALETTES
+from lacaf.report.rendering import render
+from lacaf.report.scene import build
+from lacaf.report.slicer import COLOUR_TABLE, colour_table
 
 CURVES = (
     ("train_loss", "Training loss"),
@@ -31,6 +28,8 @@ CURVES = (
     ("val_dice", "Validation Dice, mean of the classes"),
     ("identity_accuracy", "Validation: artery/vein accuracy of vessel voxels"),
 )
+#: So many of the worst errors of all cases stand on the first page.
+MOST_ERRORS = 10
 
 
 def report(
@@ -38,8 +37,9 @@ def report(
 ) -> dict[str, Any]:
     """Write the report of all that lies below ``data``; whatever is missing, the page says so.
 
-    Writes ``index.html`` (self-contained), ``manifest.json``, ``figures/`` (a PNG a case, the
-    curves as SVG).
+    Writes ``index.html``, ``cohort.html``, ``manifest.json``, a colour table for 3D Slicer and
+    ``figures/``. The pages of the cases are :func:`lacaf.report.casepage.write_case`'s; those of
+    cases that left the table are removed.
 
     Args:
         params: the configuration.
@@ -53,158 +53,168 @@ def report(
     """
     findings = gather(params, cases, data)
     about = manifest(params, findings, root)
-    most = params.report.overlay_cases
-    most = len(cases) if most == "all" else most
-    with records.replacing(folder / "figures") as figures:
-        charts = _curves(findings, figures)
-        pictures, scenes, hero = _pictures(findings, most, figures)
+    pages = _pages(findings, folder / "cases")
+    chosen = params.report.palette
+    charts = _charts(findings, root, bool(pages))
     content = {
         "title": params.report.title,
+        "version": package_version(),
         "findings": findings,
         "manifest": about,
         "nature": cohort.nature(findings),
-        "scored_on": scores.scored_on(findings),
-        "experiments": _experiments(findings),
-        "devices": ", ".join(sorted({r.model["device"] for r in findings.trained()})),
-        "cards": scores.cards(findings),
-        "no_scores": _why_no_scores(findings),
-        "hero": hero,
-        "scores": scores.headline(findings),
-        "by_class": scores.by_class(findings),
-        "by_case": scores.by_case(findings),
-        "by_case_columns": scores.BY_CASE_COLUMNS,
-        "pictures": pictures,
-        "left_out": len(findings.segmented()) - len(pictures),
-        "no_pictures": "No case of split test or predict has been segmented yet.",
-        "window": WINDOW_HU,
-        "scenes": scenes,
+        "pages": pages,
+        "refused": cohort.refused(findings),
         "counts": cohort.counts(findings),
         "codings": cohort.codings(findings),
-        "matrix": cohort.matrix(findings),
-        "refused": cohort.refused(findings),
-        "charts": list(charts.values()),
-        "chart_legend": [(r.name, LINES[i % len(LINES)]) for i, r in _with_history(findings)],
-        "trained": [_training(findings, run) for run in findings.trained()],
-        "cost": cost.by_stage(root / "logs" / "benchmarks"),
-        "viewer_setup": _json(
-            {
-                "classes": palette.CLASS_HEX,
-                "errors": [palette.RIGHT_HEX, *palette.ERROR_HEX.values(), palette.NOT_KNOWN_HEX],
-                "backdrop": palette.BACKDROP_HEX,
-            }
-        ),
+        "charts": charts,
     }
-    records.write_text(folder / "index.html", render(content))
+    with records.replacing(folder / "figures") as figures:
+        hero = _hero(findings, figures, chosen)
+        _write_charts(charts, figures, chosen)
+    index = content | _scores(findings, pages) | _training(findings) | {"hero": hero}
+    index["cost"] = cost.by_stage(root / "logs" / "benchmarks")
+    page = render("index.html", chosen, **index, sections=_sections(index))
+    records.write_text(folder / "index.html", page)
+    rows = cohort.matrix(findings)
+    records.write_text(folder / "cohort.html", render("cohort.html", chosen, **content, rows=rows))
+    records.write_text(folder / COLOUR_TABLE, colour_table(PALETTES[chosen]))
     records.write_json(folder / "manifest.json", about)
     return about
 
 
-def render(content: Mapping[str, Any]) -> str:
-    """The page as HTML. Text is escaped; only our own charts and scripts are not."""
-    here = resources.files("lacaf.report")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(here.joinpath("template.html").read_text("utf-8"))
-    sections = [
-        ("top", "Summary"),
-        *([("scores", "Scores")] if content["scores"] else []),
-        *([("viewer-section", "3D")] if content["pictures"] else []),
-        ("cases", "Cases"),
-        ("cohort", "Cohort"),
-        ("training", "Training"),
-        ("cost", "Cost"),
-        ("manifest", "Manifest"),
-    ]
-    return template.render(
-        **content,
-        sections=sections,
-        style=_trusted(here.joinpath("style.css").read_text("utf-8")),
-        viewer=here.joinpath("viewer.js").read_text("utf-8"),
-        class_hex=palette.CLASS_HEX,
-        class_name=palette.CLASS_NAME,
-        legend=_legend,
-        duration=duration,
-    )
+def _pages(findings: Findings, folder: Path) -> dict[str, dict[str, Any]]:
+    """What the cases' pages told, by case; pages of cases that left the table are removed."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.stem in findings.cases:
+            found[path.stem] = read_json(path)
+        else:
+            for ending in (".html", ".png", ".json"):
+                path.with_suffix(ending).unlink(missing_ok=True)
+    return found
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _pictures(
-    findings: Findings, most: int, figures: Path
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any] | None]:
-    """Figures of the first cases, scenes for the viewer, and the figure of the first screen."""
-    pictures: list[dict[str, Any]] = []
-    scenes: list[dict[str, Any]] = []
-    hero = None
-    for case in findings.segmented()[:most]:
-        shown = portray(findings, case)
-        if shown is None:
-            continue
-        if hero is None:
-            hero = _picture(shown.hero(), figures / "hero.png", shown)
-            hero["caption"] = f"Case {case}, split {findings.cases[case].split}. {_caption(shown)}"
-        picture = _picture(shown.figure(), figures / f"{case}.png", shown)
-        picture |= {
-            "split": findings.cases[case].split,
-            "caption": _caption(shown),
-            "decisions": cohort.decisions(findings, case),
-            "scene": shown.scene is not None,
-        }
-        pictures.append(picture)
-        if shown.scene:
-            titles = {key: _title(shown, key) for key in shown.labels}
-            scenes.append({"case": case, "json": _json(shown.scene.packed | {"titles": titles})})
-    return pictures, scenes, hero
-
-
-def _picture(drawn: Figure, path: Path, shown: Portrayed) -> dict[str, Any]:
-    content = base64.b64encode(save(drawn, path)).decode()
-    width, height = drawn.get_size_inches() * DOTS_PER_INCH
-    runs = ", ".join(_title(shown, key) for key in shown.labels)
+def _scores(findings: Findings, pages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All that the first page says of scores."""
+    against = scores.best_reference(findings)
+    run = brief.main_run(findings)
+    worst = brief.worst_errors(findings, pages, run, MOST_ERRORS)
+    folder = findings.data / "evaluate" / "tables"
     return {
-        "case": shown.case,
-        "src": f"data:image/webp;base64,{content}",
-        "width": round(width),
-        "height": round(height),
-        "alt": f"Axial, coronal and sagittal slices and vessel trees of case {shown.case}: {runs}",
+        "scored_on": scores.scored_on(findings),
+        "brief": brief.in_brief(findings, worst),
+        "cards": scores.cards(findings),
+        "no_scores": _why_no_scores(findings),
+        "scores": scores.headline(findings),
+        "by_class": classscores.by_class(findings),
+        "by_calibre": classscores.by_calibre(findings, against),
+        "by_generation": classscores.by_generation(findings, against),
+        "against": scores.AGAINST.get(against, ""),
+        "experiments_table": tables.read(folder / "experiments.csv"),
+        "comparison_table": tables.read(folder / "comparison.csv"),
+        "by_case": classscores.by_case(findings),
+        "by_case_columns": classscores.BY_CASE_COLUMNS,
+        "worst": worst,
+        "worst_run": run,
     }
 
 
-def _caption(shown: Portrayed) -> str:
-    if not shown.reference_name:
-        return "No reference: this case has no labels, so errors cannot be marked."
-    unknown = sum(state == "unknown" for state in shown.coverage.values())
-    note = f" {unknown} of 4 classes unknown, not judged." if unknown else ""
-    return (
+def _training(findings: Findings) -> dict[str, Any]:
+    trained = findings.trained()
+    kinds = {run.experiment: scores.network_name(findings, run.name) for run in trained}
+    told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+    return {
+        "experiments": told or "none trained yet",
+        "devices": ", ".join(sorted({run.model["device"] for run in trained})),
+        "chart_legend": [
+            (name, LINES[style % len(LINES)]) for name, style in scores.styles(findings).items()
+        ],
+        "trained": [_trained(findings, run) for run in trained],
+    }
+
+
+def _hero(findings: Findings, figures: Path, chosen: str) -> dict[str, Any] | None:
+    """The figure of the first screen, in each palette: the test case of median DSC."""
+    case = hero_case(findings)
+    shown = segmented(findings, case) if case else None
+    if shown is None or shown.image is None or not shown.runs:
+        return None
+    scene = build(shown.labels, REFERENCE if REFERENCE in shown.labels else None, shown.coverage)
+    pictures = {}
+    for name, palette in PALETTES.items():
+        path = figures / "hero.png" if name == chosen else None
+        pictures[name] = still(comparison(shown, scene, palette), path, "", case)
+    dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
+    why = "the one of median DSC, no chosen one" if case in dsc else "the first that was segmented"
+    compared = (
         f"Where a prediction differs from the {shown.reference_name}, the colour of the error "
-        f"takes the place of the class's.{note}"
+        "takes the place of the class's; in the trees on the right, grey is right."
+        if REFERENCE in shown.labels
+        else "No reference: this case has no labels, so errors cannot be marked."
     )
+    return {"case": case, "pictures": pictures, "why": why, "compared": compared}
 
 
-def _title(shown: Portrayed, key: str) -> str:
-    return shown.reference_name if key == REFERENCE else key
+def hero_case(findings: Findings) -> str:
+    """The case of median DSC among the scored ones, else the first segmented one; empty without."""
+    dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
+    ranked = sorted((c for c in findings.segmented() if c in dsc), key=lambda c: dsc[c])
+    if ranked:
+        return ranked[(len(ranked) - 1) // 2]
+    return next(iter(findings.segmented()), "")
 
 
-def _curves(findings: Findings, figures: Path) -> dict[str, str]:
-    """Training curves as SVG by column, also kept as files."""
-    charts = {}
+def _charts(findings: Findings, root: Path, linked: bool) -> dict[str, list[str]]:
+    """The charts of the page by the name of their file."""
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for row in cohort.matrix(findings):
+        splits.setdefault(row["split"], []).append(row)
+    ordered = {split: splits.get(split, []) for split in cohort.SPLITS}
+    best = scores.best_reference(findings)
+    bands = classscores.by_calibre(findings, best)
+    return {
+        "coverage": [coverage_map(ordered, linked)],
+        "classes": [t["chart"] for t in classscores.by_class(findings) if t["against"] == best],
+        "calibre": [chart["svg"] for chart in bands["charts"]],
+        "curves": _curves(findings),
+        "cost": cost.charts(root / "logs" / "benchmarks"),
+    }
+
+
+def _write_charts(charts: Mapping[str, list[str]], figures: Path, chosen: str) -> None:
+    """The charts as files, for Snakemake's own report; a sentence where there is nothing."""
+    missing = {
+        "coverage": "The case table has no case.",
+        "classes": "No case has been scored.",
+        "calibre": "The scores hold no numbers by calibre.",
+        "curves": "No training has been recorded.",
+        "cost": "No benchmark files of Snakemake here.",
+    }
+    for name, drawn in charts.items():
+        style = map_style(PALETTES[chosen]) if name == "coverage" else ""
+        text = in_one(name, [chart for chart in drawn if chart], missing[name], style)
+        records.write_text(figures / f"{name}.svg", text)
+    if not (figures / "hero.png").exists():
+        from lacaf.report.casepage import card
+        from lacaf.report.overlay import save
+
+        save(
+            card("No case of split test or predict has been segmented yet", ""),
+            figures / "hero.png",
+        )
+
+
+def _curves(findings: Findings) -> list[str]:
+    """Training curves as SVG."""
+    drawn = []
     for column, title in CURVES:
         lines = [
-            Line(run.name, _points(run, column), style) for style, run in _with_history(findings)
+            Line(name, _points(findings.runs[name], column), style)
+            for name, style in scores.styles(findings).items()
+            if name in findings.runs
         ]
-        chart = line_chart(title, "step", lines)
-        if chart:
-            charts[column] = chart
-            records.write_text(figures / f"{column}.svg", standalone(chart))
-    return charts
+        drawn.append(line_chart(title, "step", [line for line in lines if line.points]))
+    return [chart for chart in drawn if chart]
 
 
 def _points(run: Run, column: str) -> list[tuple[float, float]]:
@@ -212,11 +222,7 @@ def _points(run: Run, column: str) -> list[tuple[float, float]]:
     return [(step, value) for step, value in pairs if step is not None and value is not None]
 
 
-def _with_history(findings: Findings) -> list[tuple[int, Run]]:
-    return list(enumerate(run for run in findings.runs.values() if run.history))
-
-
-def _training(findings: Findings, run: Run) -> dict[str, Any]:
+def _trained(findings: Findings, run: Run) -> dict[str, Any]:
     last = run.history[-1] if run.history else {}
     seconds = last.get("seconds")
     learnt = (run.model.get("cases") or {}).get("train", {}).get("count", scores.DASH)
@@ -231,13 +237,6 @@ def _training(findings: Findings, run: Run) -> dict[str, Any]:
     }
 
 
-def _experiments(findings: Findings) -> str:
-    trained = {
-        run.experiment: scores.network_name(findings, run.name) for run in findings.trained()
-    }
-    return ", ".join(f"{name} ({kind})" for name, kind in trained.items()) or "none trained yet"
-
-
 def _why_no_scores(findings: Findings) -> str:
     if not findings.trained():
         return "No model has been trained here, and none is named under infer.models."
@@ -246,23 +245,15 @@ def _why_no_scores(findings: Findings) -> str:
     return "The test cases have not been evaluated yet."
 
 
-def _legend() -> Markup:
-    """The colours of classes and errors."""
-    entries = [(palette.CLASS_HEX[n], palette.CLASS_NAME[n]) for n in palette.CLASS_HEX]
-    entries += [
-        (palette.ERROR_HEX[n], f"error: {palette.ERROR_NAME[n]}") for n in palette.ERROR_HEX
+def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The page's sections: anchor and name."""
+    return [
+        ("top", "Summary"),
+        *([("worst", "Failures")] if content["worst"] else []),
+        *([("scores", "Scores")] if content["scores"] else []),
+        *([("cases", "Cases")] if content["findings"].segmented() else []),
+        ("cohort", "Cohort"),
+        ("training", "Training"),
+        ("cost", "Cost"),
+        ("manifest", "Manifest"),
     ]
-    items = "".join(
-        f'<li><span class="swatch" style="background:{colour}"></span>{name}</li>'
-        for colour, name in entries
-    )
-    return _trusted(f'<ul class="swatches">{items}</ul>')
-
-
-def _json(content: Any) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _trusted(text: str) -> Markup:
-    return Markup(text)

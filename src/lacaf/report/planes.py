@@ -81,10 +81,12 @@ def choose(labels: Sequence[Volume], lungs: Volume | None, image: Grid) -> list[
 def errors(
     prediction: NDArray, reference: NDArray, coverage: Mapping[str, str]
 ) -> NDArray[np.uint8]:
-    """What is wrong at each voxel: 0 nothing, 1 other class, 2 missed, 3 false, 4 not known.
+    """What is wrong at each voxel, as :data:`lacaf.report.palette.ERRORS` numbers it.
 
-    A vessel that was found where the reference names none is false only if its class was
-    labelled in this case: in an artery-only case a vein cannot be called wrong.
+    0 nothing, 1 artery and vein confused, 2 left and right confused (the vessel type is right),
+    3 missed, 4 false, 5 not known. A vessel that was found where the reference names none is
+    false only if its class was labelled in this case: in an artery-only case a vein cannot be
+    called wrong.
 
     Args:
         prediction: labels 0 to 4.
@@ -93,11 +95,13 @@ def errors(
     """
     found = prediction > 0
     named = (reference > 0) & (reference != UNKNOWN)
+    other_type = (prediction ^ reference) & 1 == 1  # arteries are odd, veins even
     judged = np.array([False, *(coverage[name] != "unknown" for name in CLASSES)])
     out = np.zeros(prediction.shape, np.uint8)
-    out[found & named & (prediction != reference)] = 1
-    out[~found & named] = 2
-    out[found & (reference == 0) & judged[prediction]] = 3
+    out[found & named & other_type] = 1
+    out[found & named & ~other_type & (prediction != reference)] = 2
+    out[~found & named] = 3
+    out[found & (reference == 0) & judged[prediction]] = 4
     out[found & (reference == 0) & ~judged[prediction]] = NOT_KNOWN
     out[reference == UNKNOWN] = NOT_KNOWN
     return out

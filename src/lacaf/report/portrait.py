@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.report.palette import BACKDROP_HEX, CLASS_HEX, flag_table, rgb
+from lacaf.report.palette import BACKDROP_HEX, Palette, rgb
 from lacaf.report.surface import Mesh
 
 #: Points drawn per pixel of a surface; fewer leave holes, more cost time.
@@ -17,7 +17,12 @@ LIGHT = np.array([0.35, -0.8, 0.5]) / np.linalg.norm([0.35, -0.8, 0.5])
 
 
 def front_view(
-    meshes: Sequence[Mesh], frame_mm: NDArray, height_px: int, *, marking: bool = False
+    meshes: Sequence[Mesh],
+    frame_mm: NDArray,
+    height_px: int,
+    palette: Palette,
+    *,
+    marking: bool = False,
 ) -> NDArray[np.float64]:
     """Trees as seen by somebody who faces the patient; his left is on the right.
 
@@ -25,6 +30,7 @@ def front_view(
         meshes: surfaces in LPS mm.
         frame_mm: ``(2, 3)`` lowest and highest corner of what is shown.
         height_px: rows of the picture; its width follows from the frame.
+        palette: its colours.
         marking: whether colours say what is wrong instead of which class it is.
 
     Returns:
@@ -35,7 +41,12 @@ def front_view(
     rows = 2 * height_px
     picture = np.empty((rows * columns, 3))
     picture[:] = rgb(BACKDROP_HEX)
-    parts = [_points(m, frame_mm, scale, (rows, columns), marking) for m in meshes if len(m.faces)]
+    shape = rows, columns
+    parts = [
+        _points(mesh, frame_mm, scale, shape, _colours(mesh, palette, marking))
+        for mesh in meshes
+        if len(mesh.faces)
+    ]
     if parts:
         depth, colours, pixels = (np.concatenate(each) for each in zip(*parts, strict=True))
         far_to_near = np.argsort(-depth, kind="stable")
@@ -43,8 +54,15 @@ def front_view(
     return picture.reshape(height_px, 2, columns // 2, 2, 3).mean(axis=(1, 3))
 
 
+def _colours(mesh: Mesh, palette: Palette, marking: bool) -> NDArray[np.float64]:
+    """A colour ``(N, 3)`` for each vertex: what is wrong there, or the class."""
+    if marking:
+        return palette.flag_table()[mesh.flags]
+    return np.tile(rgb(palette.classes[mesh.name]), (len(mesh.vertices_mm), 1))
+
+
 def _points(
-    mesh: Mesh, frame_mm: NDArray, scale: float, shape: tuple[int, int], marking: bool
+    mesh: Mesh, frame_mm: NDArray, scale: float, shape: tuple[int, int], paint: NDArray
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Depth, colour and pixel of points strewn over a surface."""
     where, normal, face = _strewn(mesh, scale, np.random.default_rng(0))
@@ -53,11 +71,7 @@ def _points(
     inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
     near = (frame_mm[1, 1] - where[:, 1]) / max(frame_mm[1, 1] - frame_mm[0, 1], 1.0)
     light = (0.35 + 0.65 * np.abs(normal @ LIGHT)) * (0.55 + 0.45 * np.clip(near, 0, 1))
-    if marking:
-        base = flag_table()[mesh.flags[mesh.faces[face, 0]]]
-    else:
-        base = np.array(rgb(CLASS_HEX[mesh.name]))
-    colours = base * light[:, None]
+    colours = paint[mesh.faces[face, 0]] * light[:, None]
     return where[inside, 1], colours[inside], (row * shape[1] + column)[inside]
 
 

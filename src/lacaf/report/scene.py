@@ -1,13 +1,11 @@
 """The turnable trees of a case, packed so that a browser draws them offline.
 
-Numbers travel as differences, byte planes apart, deflated, base64: a dozen bytes a vertex.
-``viewer.js`` is the other half of this file.
+Numbers travel as differences, see ``packing.py``: a dozen bytes a vertex. ``trees.js`` is the
+other half of this file.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.coverage import CLASSES
-from lacaf.report.palette import NOT_KNOWN
+from lacaf.report.packing import pack
+from lacaf.report.palette import ERRORS, NOT_KNOWN
 from lacaf.report.surface import MESH_MM, MOST_FACES, Mesh, Trees, drawing_grid, trees
 from lacaf.volume import Volume
 
 #: A vertex is kept to this, mm.
 STEP_MM = 0.1
+#: Codes of what is wrong at a vertex.
+VESSEL, SIDE, MISSED, FALSE = (ERRORS.index(name) + 1 for name in ERRORS)
 #: Kept free around what is in view, mm.
 FRAME_MARGIN_MM = 6.0
 
@@ -31,7 +32,7 @@ class Scene:
     """The trees of a case, for the browser and for still pictures.
 
     Attributes:
-        packed: what ``viewer.js`` reads.
+        packed: what ``trees.js`` reads.
         trees: surfaces by key of the label volume.
         missed: for each prediction, the parts of the reference's surfaces that it has not found.
         frame_mm: ``(2, 3)`` lowest and highest corner of what should be in view.
@@ -68,6 +69,7 @@ def build(
     centre = frame.mean(axis=0)
     packed = {
         "step_mm": STEP_MM,
+        "centre_mm": [round(float(v), 2) for v in centre],
         "size_mm": [round(float(v), 1) for v in frame[1] - frame[0]],
         "grid_mm": round(float(max(next(iter(drawn.values())).grid.spacing_mm)), 2),
         "sets": {
@@ -119,11 +121,12 @@ class _Near:
 def _flagged(mesh: Mesh, near: _Near, coverage: Mapping[str, str]) -> Mesh:
     """A predicted surface with what is wrong at each vertex."""
     judged = coverage[mesh.name] != "unknown"
-    flags = np.full(len(mesh.vertices_mm), 3 if judged else NOT_KNOWN, np.uint8)
+    flags = np.full(len(mesh.vertices_mm), FALSE if judged else NOT_KNOWN, np.uint8)
     flags[near("unknown", mesh.vertices_mm)] = NOT_KNOWN
-    for other in CLASSES:
+    own_type = mesh.name.split("_")[1]
+    for other in sorted(CLASSES, key=lambda name: name.endswith(own_type)):
         if other != mesh.name:
-            flags[near(other, mesh.vertices_mm)] = 1
+            flags[near(other, mesh.vertices_mm)] = SIDE if other.endswith(own_type) else VESSEL
     flags[near(mesh.name, mesh.vertices_mm)] = 0
     return replace(mesh, flags=flags)
 
@@ -132,7 +135,7 @@ def _missed(mesh: Mesh, found: _Near) -> Mesh:
     """The part of a reference's surface where a prediction has no vessel of any class."""
     anything = np.any([found(name, mesh.vertices_mm) for name in CLASSES], axis=0)
     part = mesh.part(~anything)
-    return replace(part, flags=np.full(len(part.vertices_mm), 2, np.uint8))
+    return replace(part, flags=np.full(len(part.vertices_mm), MISSED, np.uint8))
 
 
 def _frame(wanted: list[Mesh], meshes: Mapping[str, list[Mesh]]) -> NDArray[np.float64]:
@@ -175,10 +178,3 @@ def _by_first_use(faces: NDArray) -> tuple[NDArray, NDArray]:
     renumbered = number[flat]
     unused = np.maximum.accumulate(np.concatenate([[-1], renumbered]))[:-1] + 1
     return order, unused - renumbered
-
-
-def pack(values: NDArray, kind: type[np.unsignedinteger]) -> str:
-    """Integers modulo the type's range, byte planes apart, deflated, base64."""
-    little = values.astype(np.int64).astype(kind).astype(np.dtype(kind).newbyteorder("<"))
-    planes = np.frombuffer(little.tobytes(), np.uint8).reshape(-1, np.dtype(kind).itemsize).T
-    return base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()

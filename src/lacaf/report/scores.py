@@ -1,14 +1,12 @@
-"""The scores as the page shows them: headline numbers, tables by class and by case, charts."""
+"""The scores as the report shows them: headline numbers of each run, with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lacaf.coverage import CLASSES
-from lacaf.report.curves import Dots, dot_chart
 from lacaf.report.findings import Findings
-from lacaf.report.palette import CLASS_NAME
 
 DASH = "–"
 
@@ -40,26 +38,21 @@ HEADLINES = (
         "share of the found reference centreline that is given the right side",
     ),
     ("Found", "both", "found_share", "share of the reference centreline found as any vessel"),
-    ("NSD", "mean", "nsd", "share of the surfaces that agree within the tolerance"),
+    ("NSD", "mean", "nsd", "share of the surfaces that agree within the first tolerance"),
     (
         "HD95, mm",
         "mean",
         "hd95_mm",
         "95th percentile of the surface distance; a class that is missed costs the diagonal",
     ),
+    ("ASSD, mm", "mean", "assd_mm", "mean distance between the surfaces, both ways"),
     ("clDice", "mean", "cldice", "overlap of the centrelines"),
-)
-
-#: Columns of the tables by class.
-BY_CLASS = (
-    ("DSC", "dsc"),
-    ("Sensitivity", "sensitivity"),
-    ("Precision", "precision"),
-    ("NSD", "nsd"),
-    ("HD95, mm", "hd95_mm"),
-    ("clDice", "cldice"),
-    ("Ref., ml", "reference_ml"),
-    ("Pred., ml", "prediction_ml"),
+    (
+        "Tree detected",
+        "mean",
+        "tree_detected",
+        "share of a class's tree that is found as that class, mean of the classes",
+    ),
 )
 
 
@@ -80,48 +73,61 @@ def headline(findings: Findings) -> list[dict[str, Any]]:
     """
     tables = []
     for against, title in AGAINST.items():
+        scored = of_runs(findings, against)
+        used = [h for h in HEADLINES if any(entry(s, h[1], h[2]) for s in scored.values())]
         rows = []
-        for run, about in findings.summary.items():
-            subjects = about.get("against", {}).get(against)
-            if subjects:
-                entries = [_entry(subjects, s, m) for _, s, m, _ in HEADLINES]
-                rows.append(
-                    {
-                        "run": run,
-                        "network": network_name(findings, run),
-                        "cells": [_cell(entry) for entry in entries],
-                        "patients": entries[0].get("patients", 0),
-                        "cases": entries[0].get("cases", 0),
-                        "note": _not_counted(subjects, about),
-                    }
-                )
+        for run, subjects in scored.items():
+            dsc = entry(subjects, "mean", "dsc")
+            rows.append(
+                {
+                    "run": run,
+                    "network": network_name(findings, run),
+                    "cells": [cell(entry(subjects, s, m)) for _, s, m, _ in used],
+                    "patients": dsc.get("patients", 0),
+                    "cases": dsc.get("cases", 0),
+                    "note": _not_counted(subjects, findings.summary[run]),
+                }
+            )
         if rows:
-            columns = [{"name": n, "meaning": meaning} for n, _, _, meaning in HEADLINES]
+            columns = [{"name": n, "meaning": meaning} for n, _, _, meaning in used]
             tables.append({"against": against, "title": title, "columns": columns, "rows": rows})
     return tables
 
 
+def of_runs(findings: Findings, against: str) -> dict[str, Mapping[str, Any]]:
+    """Subject → metric → statistics of each run that was scored against a reference."""
+    scored = {run: about.get("against", {}).get(against) for run, about in findings.summary.items()}
+    return {run: subjects for run, subjects in scored.items() if subjects}
+
+
+def styles(findings: Findings) -> dict[str, int]:
+    """Run to the number of its colour and dash, the same in all charts."""
+    names = dict.fromkeys([*findings.runs, *findings.summary])
+    return {name: number for number, name in enumerate(names)}
+
+
+def best_reference(findings: Findings) -> str:
+    """The reference that knows most among those that were scored against; empty without any."""
+    return next((against for against in AGAINST if of_runs(findings, against)), "")
+
+
 def cards(findings: Findings) -> list[dict[str, Any]]:
     """The numbers of the first screen: one card a run, against the best reference there is."""
-    found = []
-    for run, about in findings.summary.items():
-        against = next((a for a in AGAINST if a in about.get("against", {})), None)
-        if against is None:
-            continue
-        subjects = about["against"][against]
-        found.append(
-            {
-                "run": run,
-                "network": network_name(findings, run),
-                "against": AGAINST[against],
-                "dsc": _cell(_entry(subjects, "mean", "dsc")),
-                "accuracy": _cell(_entry(subjects, "both", "accuracy")),
-                "always_artery": _cell(_entry(subjects, "both", "always_artery")),
-                "patients": _entry(subjects, "mean", "dsc").get("patients", 0),
-                "cases": _entry(subjects, "mean", "dsc").get("cases", 0),
-            }
-        )
-    return found
+    against = best_reference(findings)
+    return [
+        {
+            "run": run,
+            "network": network_name(findings, run),
+            "against": AGAINST[against],
+            "dsc": cell(entry(subjects, "mean", "dsc")),
+            "accuracy": cell(entry(subjects, "both", "accuracy")),
+            "always_artery": cell(entry(subjects, "both", "always_artery")),
+            "found": cell(entry(subjects, "both", "found_share")),
+            "patients": entry(subjects, "mean", "dsc").get("patients", 0),
+            "cases": entry(subjects, "mean", "dsc").get("cases", 0),
+        }
+        for run, subjects in of_runs(findings, against).items()
+    ]
 
 
 def scored_on(findings: Findings) -> str:
@@ -137,71 +143,6 @@ def scored_on(findings: Findings) -> str:
     return "All scores below come from real CT."
 
 
-def by_class(findings: Findings) -> list[dict[str, Any]]:
-    """For each reference: run and class to mean scores, with the counts beside them."""
-    tables = []
-    for against, title in AGAINST.items():
-        rows = []
-        for run, about in findings.summary.items():
-            subjects = about.get("against", {}).get(against, {})
-            for name in CLASSES:
-                metrics = subjects.get(name)
-                if not metrics:
-                    continue
-                dsc = metrics.get("dsc", {})
-                rows.append(
-                    {
-                        "run": run,
-                        "class": name,
-                        "cells": [_cell(metrics.get(m, {})) for _, m in BY_CLASS],
-                        "scored": dsc.get("cases", 0),
-                        "unknown": dsc.get("unknown", 0),
-                        "missed": _missed(findings, run, against, name),
-                    }
-                )
-        if rows:
-            columns = [heading for heading, _ in BY_CLASS]
-            chart = _chart(findings, against)
-            tables.append(
-                {
-                    "against": against,
-                    "title": title,
-                    "columns": columns,
-                    "rows": rows,
-                    "chart": chart,
-                }
-            )
-    return tables
-
-
-def by_case(findings: Findings) -> list[dict[str, Any]]:
-    """One row a run, case and reference: DSC of each class, mean, HD95 and identity."""
-    wanted = [(name, "dsc") for name in CLASSES]
-    wanted += [("mean", "dsc"), ("mean", "hd95_mm"), ("mean", "cldice"), ("both", "accuracy")]
-    rows: dict[tuple[str, str, str], dict[tuple[str, str], dict[str, str]]] = {}
-    for row in findings.scores:
-        key = (row["case"], row["against"], row["run"])
-        rows.setdefault(key, {})[(row["subject"], row["metric"])] = row
-    return [
-        {
-            "case": case,
-            "against": "hidden truth" if against == "truth" else "labels",
-            "run": run,
-            "cells": [_score(found.get(which)) for which in wanted],
-        }
-        for (case, against, run), found in sorted(rows.items())
-    ]
-
-
-BY_CASE_COLUMNS = (
-    *(f"{CLASS_NAME[name]} DSC" for name in CLASSES),
-    "mean DSC",
-    "mean HD95, mm",
-    "mean clDice",
-    "artery/vein accuracy",
-)
-
-
 def network_name(findings: Findings, run: str) -> str:
     """What kind of model a run is, in words."""
     model = findings.runs[run].model if run in findings.runs else {}
@@ -212,74 +153,33 @@ def network_name(findings: Findings, run: str) -> str:
     return {"unet": "plain U-Net, no language"}.get(network or "", network or "model")
 
 
-def _entry(subjects: Mapping[str, Any], subject: str, metric: str) -> dict[str, Any]:
-    return subjects.get(subject, {}).get(metric, {})
+def entry(subjects: Mapping[str, Any], subject: str, metric: str) -> dict[str, Any]:
+    """Statistics of a metric; ``nsd`` stands for that of the first tolerance.
+
+    Empty where the scores do not hold it.
+    """
+    metrics = subjects.get(subject, {})
+    if metric == "nsd" and metric not in metrics:
+        metric = next((name for name in metrics if name.startswith("nsd_")), metric)
+    return metrics.get(metric, {})
 
 
-def _cell(entry: Mapping[str, Any]) -> dict[str, Any]:
-    low, high, unit = entry.get("low"), entry.get("high"), entry.get("unit", "1")
+def cell(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Mean and interval as text."""
+    low, high, unit = (statistics.get(key) for key in ("low", "high", "unit"))
     known = low is not None and high is not None
-    interval = f"{number(low, unit)} to {number(high, unit)}" if known else ""
-    return {"mean": number(entry.get("mean"), unit), "interval": interval}
+    interval = f"{number(low, unit or '1')} to {number(high, unit or '1')}" if known else ""
+    mean = statistics.get("mean")
+    return {"mean": number(mean, unit or "1"), "interval": interval, "value": mean}
 
 
 def _not_counted(subjects: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """How much the means leave out, in words."""
-    scored = sum(_entry(subjects, name, "dsc").get("cases", 0) for name in CLASSES)
-    unknown = sum(_entry(subjects, name, "dsc").get("unknown", 0) for name in CLASSES)
+    scored = sum(entry(subjects, name, "dsc").get("cases", 0) for name in CLASSES)
+    unknown = sum(entry(subjects, name, "dsc").get("unknown", 0) for name in CLASSES)
     parts = []
     if unknown:
         parts.append(f"{unknown} of {scored + unknown} classes unknown, not counted")
     if about.get("refused"):
         parts.append(f"{len(about['refused'])} cases refused, not scored")
     return "; ".join(parts)
-
-
-def _missed(findings: Findings, run: str, against: str, name: str) -> int:
-    return sum(
-        row["state"] == "missed"
-        for row in findings.scores
-        if (row["run"], row["against"], row["subject"], row["metric"])
-        == (run, against, name, "dsc")
-    )
-
-
-def _score(row: Mapping[str, str] | None) -> str:
-    if row is None:
-        return DASH
-    if row["state"] == "unknown" or not row["value"]:
-        return "unknown"
-    return number(float(row["value"]), row["unit"]) + (
-        " (missed)" if row["state"] == "missed" else ""
-    )
-
-
-def _chart(findings: Findings, against: str) -> str:
-    """DSC of every case, by class and run."""
-    rows: list[Dots] = []
-    for name in CLASSES:
-        for style, (run, about) in enumerate(findings.summary.items()):
-            entry = _entry(about.get("against", {}).get(against, {}), name, "dsc")
-            rows.append(
-                Dots(
-                    f"{CLASS_NAME[name]}, {run}",
-                    _values(findings.scores, run, against, name),
-                    entry.get("mean"),
-                    entry.get("low"),
-                    entry.get("high"),
-                    style,
-                )
-            )
-    return dot_chart(f"DSC by class and run, against {AGAINST[against]}", rows, "DSC")
-
-
-def _values(
-    scores: Sequence[Mapping[str, str]], run: str, against: str, subject: str
-) -> list[float]:
-    return [
-        float(row["value"])
-        for row in scores
-        if (row["run"], row["against"], row["subject"], row["metric"])
-        == (run, against, subject, "dsc")
-        and row["value"]
-    ]

@@ -1,26 +1,22 @@
 /* Turns vessel trees in the browser, offline: WebGL 2, no library. Data: scene.py. */
 "use strict";
 (() => {
-  const root = document.getElementById("viewer");
+  const root = document.getElementById("trees");
   if (!root) return;
-  const setup = JSON.parse(document.getElementById("viewer-setup").textContent);
+  const { data, view, colours } = lacaf;
+  const scene = data.scene;
   const canvas = root.querySelector("canvas");
   const say = root.querySelector("[data-say]");
   const gl = canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
-  if (!gl || typeof DecompressionStream === "undefined") {
+  if (!gl || !lacaf.able) {
     root.dataset.state = "unavailable";
-    say.textContent = "This browser cannot draw the 3D view (it needs WebGL 2). The still " +
-      "pictures of each case show the same trees from the front.";
+    say.textContent = "This browser cannot draw the trees in 3D (it needs WebGL 2). The still " +
+      "picture below shows them from the front.";
+    document.querySelector(".still")?.classList.add("shown");
     return;
   }
-
-  const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
-  const colour = Object.fromEntries(
-    Object.entries(setup.classes).map(([name, hex]) => [name, rgb(hex)]));
-  const errorColours = setup.errors.map(rgb);
-  const view = { yaw: 0, pitch: 0, zoom: 1, shiftX: 0, shiftY: 0 };
-  const loaded = {};
-  let scene = null;
+  const camera = { yaw: 0, pitch: 0, zoom: 1, shiftX: 0, shiftY: 0 };
+  const trees = {};
   let drawn = 0;
 
   const program = link(
@@ -35,18 +31,19 @@
     `#version 300 es
      precision mediump float;
      in vec3 seen; flat in int code; in float back;
-     uniform vec3 base; uniform vec3 errors[5]; uniform bool marking;
+     uniform vec3 base; uniform vec3 errors[6]; uniform bool marking; uniform bool flat_;
      out vec4 pixel;
      void main() {
        vec3 light = normalize(vec3(-0.35, 0.5, 0.8));
        float lit = 0.32 + 0.68 * abs(dot(normalize(seen), light));
        float fog = 0.62 + 0.38 * clamp(back + 0.5, 0.0, 1.0);
-       pixel = vec4((marking ? errors[code] : base) * lit * fog, 1.0);
+       pixel = vec4(flat_ ? base : (marking ? errors[code] : base) * lit * fog, 1.0);
      }`);
-  const at = (name) => gl.getUniformLocation(program, name);
   const where = Object.fromEntries(
-    ["turn", "scale", "shift", "depth", "base", "errors", "marking"].map((n) => [n, at(n)]));
+    ["turn", "scale", "shift", "depth", "base", "errors", "marking", "flat_"].map(
+      (name) => [name, gl.getUniformLocation(program, name)]));
   gl.enable(gl.DEPTH_TEST);
+  const cross = lines();
 
   function link(vertex, fragment) {
     const made = gl.createProgram();
@@ -59,45 +56,29 @@
       }
       gl.attachShader(made, shader);
     }
-    gl.bindAttribLocation(made, 0, "place");
-    gl.bindAttribLocation(made, 1, "normal");
-    gl.bindAttribLocation(made, 2, "flag");
+    ["place", "normal", "flag"].forEach((name, slot) => gl.bindAttribLocation(made, slot, name));
     gl.linkProgram(made);
     return made;
   }
 
-  /* Byte planes to numbers; `kind` is a typed array. */
-  async function unpack(text, kind) {
-    const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-    const size = kind.BYTES_PER_ELEMENT;
-    const out = new kind(planes.length / size);
-    for (let i = 0; i < out.length; i++) {
-      for (let b = size - 1; b >= 0; b--) out[i] = out[i] * 256 + planes[b * out.length + i];
-    }
-    return out;
-  }
-
   async function upload(mesh, step) {
-    const raw = new Int16Array((await unpack(mesh.position, Uint16Array)).buffer);
+    const raw = new Int16Array((await lacaf.unpack(mesh.position, Uint16Array)).buffer);
     for (let i = 1; i < raw.length; i++) raw[i] += raw[i - 1];
-    const index = await unpack(mesh.index, Uint32Array);
+    const index = await lacaf.unpack(mesh.index, Uint32Array);
     for (let i = 0, unused = 0; i < index.length; i++) {
       index[i] = unused - index[i];
       if (index[i] === unused) unused++;
     }
-    const flag = await unpack(mesh.flag, Uint8Array);
+    const flag = await lacaf.unpack(mesh.flag, Uint8Array);
     const n = mesh.vertices;
     const place = new Float32Array(3 * n);
     for (let i = 0; i < n; i++) {
       for (let a = 0; a < 3; a++) place[3 * i + a] = raw[a * n + i] * step;
     }
-    const normal = normals(place, index);
     const array = gl.createVertexArray();
     gl.bindVertexArray(array);
     attribute(0, place, 3, gl.FLOAT);
-    attribute(1, normal, 3, gl.FLOAT);
+    attribute(1, normals(place, index), 3, gl.FLOAT);
     attribute(2, flag, 1, gl.UNSIGNED_BYTE);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, index, gl.STATIC_DRAW);
@@ -106,10 +87,12 @@
   }
 
   function attribute(slot, values, size, type) {
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
+    const buffer = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
     gl.enableVertexAttribArray(slot);
     gl.vertexAttribPointer(slot, size, type, false, 0, 0);
+    return buffer;
   }
 
   function normals(p, index) {
@@ -124,100 +107,105 @@
     return out;
   }
 
-  async function show(name) {
+  /* The cross at the place that the slices go through. */
+  function lines() {
+    const array = gl.createVertexArray();
+    gl.bindVertexArray(array);
+    const buffer = attribute(0, new Float32Array(18), 3, gl.FLOAT);
+    gl.bindVertexArray(null);
+    return { array, buffer };
+  }
+  function crossAt() {
+    const { spacing_mm: step, origin_mm: origin } = data.slices;
+    const [z, y, x] = view.at.map((v, a) => origin[a] + v * step[a]);
+    const [cx, cy, cz] = scene.centre_mm;
+    const at = [x - cx, z - cz, cy - y]; // left, head, front: as scene.py packs
+    const reach = 12 / camera.zoom;
+    return Float32Array.from([0, 1, 2].flatMap((axis) =>
+      [-reach, reach].flatMap((d) => at.map((v, i) => v + (i === axis ? d : 0)))));
+  }
+
+  async function load() {
     root.dataset.state = "loading";
-    const content = JSON.parse(document.getElementById(`scene-${name}`).textContent);
-    if (!loaded[name]) {
-      const sets = [];
-      for (const [key, meshes] of Object.entries(content.sets)) {
-        sets.push({ key, meshes: await Promise.all(meshes.map((m) => upload(m, content.step_mm))) });
-      }
-      loaded[name] = { sets, size: content.size_mm, titles: content.titles };
+    for (const [key, meshes] of Object.entries(scene.sets)) {
+      trees[key] = await Promise.all(meshes.map((mesh) => upload(mesh, scene.step_mm)));
     }
-    if (chosen("case") !== name) return;
-    scene = loaded[name];
-    const sets = scene.sets;
-    const list = root.querySelector("[data-sets]");
-    list.replaceChildren(list.querySelector("legend"), ...sets.map(({ key }) => checkbox("set", key, scene.titles[key])));
     root.dataset.state = "ready";
-    say.textContent = `${name}: ${sets.map((s) => scene.titles[s.key]).join(", ")}. ` +
-      `Drawn on a grid of ${content.grid_mm} mm; thin vessels look up to that much wider.`;
-    draw();
+    later();
   }
 
-  function checkbox(group, value, title) {
-    const label = document.createElement("label");
-    const box = document.createElement("input");
-    Object.assign(box, { type: "checkbox", checked: true, name: group, value });
-    box.addEventListener("change", draw);
-    label.append(box, ` ${title}`);
-    return label;
-  }
-
-  const chosen = (name) => root.querySelector(`[name=${name}]`).value;
-  const ticked = (name) =>
-    [...root.querySelectorAll(`input[name=${name}]:checked`)].map((box) => box.value);
-
-  function draw() {
+  const beside = () => root.querySelector("[name=beside]")?.checked;
+  function later() {
     if (!drawn) drawn = requestAnimationFrame(() => { drawn = 0; paint(); });
   }
 
   function paint() {
-    if (!scene) return;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const width = Math.round(canvas.clientWidth * ratio);
     const height = Math.round(canvas.clientHeight * ratio);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const { classes, errors, backdrop } = colours();
     gl.viewport(0, 0, width, height);
-    gl.clearColor(...rgb(setup.backdrop), 1);
+    gl.clearColor(...backdrop.map((v) => v / 255), 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    const sets = scene.sets.filter((s) => ticked("set").includes(s.key));
-    const classes = ticked("class");
-    const [cy, sy] = [Math.cos(view.yaw), Math.sin(view.yaw)];
-    const [cp, sp] = [Math.cos(view.pitch), Math.sin(view.pitch)];
+    const keys = beside() ? Object.keys(trees) : Object.keys(trees).filter((key) => key === view.set);
+    const [cy, sy] = [Math.cos(camera.yaw), Math.sin(camera.yaw)];
+    const [cp, sp] = [Math.cos(camera.pitch), Math.sin(camera.pitch)];
     gl.useProgram(program);
     gl.uniformMatrix3fv(where.turn, false,
       [cy, sp * sy, -cp * sy, 0, cp, sp, sy, -sp * cy, cp * cy]);
-    gl.uniform3fv(where.errors, errorColours.flat());
-    const radius = Math.hypot(...scene.size) / 2;
-    const panel = Math.floor(width / Math.max(1, sets.length));
-    const fit = Math.min(panel / scene.size[0], height / scene.size[2]) * 0.96 * view.zoom;
+    gl.uniform3fv(where.errors, errors.flat().map((v) => v / 255));
+    const panel = Math.floor(width / Math.max(1, keys.length));
+    const fit = Math.min(panel / scene.size_mm[0], height / scene.size_mm[2]) * 0.96 * camera.zoom;
     gl.uniform2f(where.scale, (2 * fit) / panel, (2 * fit) / height);
-    gl.uniform2f(where.shift, view.shiftX, view.shiftY);
-    gl.uniform1f(where.depth, radius);
-    sets.forEach((set, i) => {
+    gl.uniform2f(where.shift, camera.shiftX, camera.shiftY);
+    gl.uniform1f(where.depth, Math.hypot(...scene.size_mm) / 2);
+    keys.forEach((key, i) => {
       gl.viewport(i * panel, 0, panel, height);
-      const marking = chosen("colouring") === "errors" && set.key !== "reference";
+      const marking = view.marking && key !== "reference" && data.judged;
       gl.uniform1i(where.marking, marking);
-      for (const mesh of set.meshes) {
-        if (!classes.includes(mesh.name) || (mesh.missed && !marking)) continue;
-        gl.uniform3fv(where.base, colour[mesh.name]);
+      gl.uniform1i(where.flat_, false);
+      for (const mesh of view.shown ? trees[key] : []) {
+        if (!view.classes.has(mesh.name) || (mesh.missed && !marking)) continue;
+        gl.uniform3fv(where.base, classes[mesh.name].map((v) => v / 255));
         gl.bindVertexArray(mesh.array);
         gl.drawElements(gl.TRIANGLES, mesh.count, gl.UNSIGNED_INT, 0);
       }
+      paintCross();
     });
-    name(sets);
+    caption(keys);
   }
-
-  function name(sets) {
-    const row = root.querySelector("[data-captions]");
-    row.replaceChildren(...sets.map((set) => {
+  function paintCross() {
+    gl.disable(gl.DEPTH_TEST);
+    gl.uniform1i(where.flat_, true);
+    gl.uniform3f(where.base, 1, 1, 1);
+    gl.bindVertexArray(cross.array);
+    gl.bindBuffer(gl.ARRAY_BUFFER, cross.buffer);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, crossAt());
+    gl.drawArrays(gl.LINES, 0, 6);
+    gl.enable(gl.DEPTH_TEST);
+  }
+  function caption(keys) {
+    root.querySelector("[data-captions]").replaceChildren(...keys.map((key) => {
       const span = document.createElement("span");
-      span.textContent = scene.titles[set.key];
+      span.textContent = lacaf.title(key);
       return span;
     }));
   }
 
   function look(yaw, pitch) {
-    Object.assign(view, { yaw, pitch });
-    draw();
+    Object.assign(camera, { yaw, pitch });
+    later();
   }
-  function turn(yaw, pitch) {
-    look(view.yaw + yaw, Math.max(-1.57, Math.min(1.57, view.pitch + pitch)));
-  }
+  const turn = (yaw, pitch) =>
+    look(camera.yaw + yaw, Math.max(-1.57, Math.min(1.57, camera.pitch + pitch)));
   function zoom(factor) {
-    view.zoom = Math.max(0.5, Math.min(12, view.zoom * factor));
-    draw();
+    camera.zoom = Math.max(0.5, Math.min(12, camera.zoom * factor));
+    later();
+  }
+  function reset() {
+    Object.assign(camera, { zoom: 1, shiftX: 0, shiftY: 0 });
+    look(0, 0);
   }
   const views = {
     front: [0, 0], back: [Math.PI, 0], left: [-Math.PI / 2, 0], right: [Math.PI / 2, 0],
@@ -239,10 +227,10 @@
     held.set(e.pointerId, e);
     if (held.size === 1 && !e.shiftKey) turn(dx * 0.008, dy * 0.008);
     else {
-      const panels = Math.max(1, ticked("set").length);
-      view.shiftX += (2 * dx * panels) / canvas.clientWidth / held.size;
-      view.shiftY -= (2 * dy) / canvas.clientHeight / held.size;
-      draw();
+      const panels = beside() ? Object.keys(trees).length : 1;
+      camera.shiftX += (2 * dx * panels) / canvas.clientWidth / held.size;
+      camera.shiftY -= (2 * dy) / canvas.clientHeight / held.size;
+      later();
     }
   });
   canvas.addEventListener("wheel", (e) => {
@@ -254,17 +242,13 @@
     const keys = {
       ArrowLeft: () => turn(-0.12, 0), ArrowRight: () => turn(0.12, 0),
       ArrowUp: () => turn(0, -0.12), ArrowDown: () => turn(0, 0.12),
-      "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2), 0: reset,
+      "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2), r: reset,
     };
     if (e.ctrlKey || e.metaKey || e.altKey || !keys[e.key]) return;
     e.preventDefault();
     keys[e.key]();
   });
-  function reset() {
-    Object.assign(view, { zoom: 1, shiftX: 0, shiftY: 0 });
-    look(0, 0);
-  }
-  root.querySelector("[data-views]").addEventListener("click", (e) => {
+  root.addEventListener("click", (e) => {
     const which = e.target.dataset.view;
     if (which === "reset") reset();
     else if (which === "in") zoom(1.25);
@@ -272,17 +256,10 @@
     else if (views[which]) look(...views[which]);
   });
   root.addEventListener("change", (e) => {
-    if (e.target.name === "case") show(e.target.value);
-    else draw();
+    if (e.target.name === "beside") root.closest(".panes").classList.toggle("beside", e.target.checked);
+    later();
   });
-  document.addEventListener("click", (e) => {
-    const name = e.target.dataset && e.target.dataset.scene;
-    if (!name) return;
-    root.querySelector("[name=case]").value = name;
-    show(name);
-    root.scrollIntoView({ block: "center" });
-    canvas.focus({ preventScroll: true });
-  });
-  new ResizeObserver(draw).observe(canvas);
-  show(chosen("case"));
+  new ResizeObserver(later).observe(canvas);
+  lacaf.watch(later);
+  load();
 })();
