@@ -104,10 +104,11 @@ def _judged(
     """The numbers by which the labels are judged, and flags; a Refusal if they cannot be right."""
     refuse = section.doubtful == "refuse"
     place = placement.find(meaning.is_vessel(sided), lungs.array, image)
-    flags = placement.check(place, refuse=refuse)
+    if place.certainly_elsewhere:
+        placement.check(place, refuse=refuse)  # the reason for whatever else would be odd
     all_ml = float(meaning.is_vessel(codes.array).sum() * codes.grid.voxel_ml)
     found = evidence.measured(sided, lungs.array, image, nearest_mm, all_ml)
-    flags += evidence.check(found)
+    flags = evidence.check(found) + placement.check(place, refuse=refuse)
     sides.check_lung_of_side(sided, lungs.array, lungs.grid.voxel_ml)
     above_mm = exchange.heights(sided, lungs.array, lungs.grid)
     flags += exchange.check(above_mm, refuse=refuse)
