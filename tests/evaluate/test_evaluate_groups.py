@@ -91,7 +91,7 @@ def test_an_unknown_class_on_a_known_vessel_is_judged(score, labels):
     assert scores["groups"]["artery"]["tree_detected"] == 1
     assert scores["classes"]["left_artery"]["missed"]
     assert scores["identity"]["left"]["left_as_right"] == pytest.approx(1 / 2)
-    assert scores["identity"]["left"]["right_as_left"] is None
+    assert "right_as_left" not in scores["identity"]["left"]
     assert scores["identity"]["left"]["branches_on_other_side"] == 1
 
 

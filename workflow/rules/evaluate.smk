@@ -56,6 +56,7 @@ rule summarize:
             caption="../report/scores.rst",
             category="Scores",
         ),
+        parts="data/evaluate/parts.csv",
         summary="data/evaluate/summary.json",
         tables=report(
             expand("data/evaluate/tables/{table}.csv", table=TABLES),

@@ -105,7 +105,7 @@ def _hand_out(details: dict[str, Any], to_json: Path | None, to_csv: Path | None
 def summarize() -> None:
     """Gather all scores into tables, add them to the MLflow runs, and print them."""
     from lacaf import tracking
-    from lacaf.evaluate import headline, tables
+    from lacaf.evaluate import WHOLE, headline, tables
     from lacaf.evaluate import summarize as stage
 
     params, cases = read_project()
@@ -117,7 +117,10 @@ def summarize() -> None:
             keys = {"run": run, "split": case.split, "patient": case.patient, **about}
             scores.append(records.read(folder, "evaluate") | keys)
     rows, summary, metrics = stage(scores, runs, params.evaluate)
-    records.write_text(layout.DATA / "evaluate" / "scores.csv", rows.to_csv(index=False))
+    whole = rows["part"] == WHOLE
+    for name, chosen in (("scores", whole), ("parts", ~whole)):
+        text = rows[chosen].to_csv(index=False)
+        records.write_text(layout.DATA / "evaluate" / f"{name}.csv", text)
     records.write_json(layout.DATA / "evaluate" / "summary.json", summary)
     records.write_json(layout.REPORTS / "metrics.json", metrics)
     with records.replacing(layout.DATA / "evaluate" / "tables") as folder:

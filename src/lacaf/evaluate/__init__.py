@@ -6,12 +6,13 @@ docs/metrics.md defines every number: formula, unit, rule for the empty and the 
 from lacaf.evaluate.case import evaluate, read_coverage, scales_of
 from lacaf.evaluate.comparison import compare
 from lacaf.evaluate.labels import coding
-from lacaf.evaluate.rows import as_csv
+from lacaf.evaluate.rows import WHOLE, as_csv
 from lacaf.evaluate.summary import summarize
 from lacaf.evaluate.tables import headline, tables
 from lacaf.evaluate.terminal import show
 
 __all__ = [
+    "WHOLE",
     "as_csv",
     "coding",
     "compare",

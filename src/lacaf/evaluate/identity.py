@@ -30,6 +30,11 @@ BY_CALIBRE = (
 )
 
 
+#: What cannot be asked of one side alone, and of volumes that know no sides.
+NOT_OF_ONE_SIDE = {"left": ("right_as_left",), "right": ("left_as_right",), BOTH: ()}
+NOT_WITHOUT_SIDES = ("side_accuracy", "left_as_right", "right_as_left", "branches_on_other_side")
+
+
 @dataclass(frozen=True)
 class _Piece:
     """Lengths in mm of a part of one reference class: whole, found, found with the right name."""
@@ -67,7 +72,8 @@ def identity(
             found: 0, a miss costs. None where only one of the two types is known.
         side_accuracy: of the found, how much has the right side of the patient.
         artery_as_vein, vein_as_artery: how much of the whole artery (vein) was called the other.
-        left_as_right, right_as_left: how much of the whole side was called the other.
+        left_as_right, right_as_left: how much of the whole side was called the other (each only
+            where that side is among those pooled).
         always_artery: the accuracy of calling all that was found artery; majority: of calling
             it what most of it is. Of the whole centreline where nothing was found.
         branches: their number; artery_branches_as_vein, vein_branches_as_artery,
@@ -86,14 +92,23 @@ def identity(
     found = {}
     for side in (*SIDES, BOTH) if classes == FOUR else (BOTH,):
         own = [name for name in known if side in (BOTH, side_of(name))]
-        columns = list(zip(*(pieces[name] for name in own), strict=True)) or [()]
-        both_types = _with_both_types(own)
-        shares = [_shares(column, both_types) for column in columns]
-        cut = [{k: entry[k] for k in BY_CALIBRE} for entry in shares[1:]]
-        by_calibre = dict(zip(band_names(calibre_edges_mm), cut, strict=True)) if own else None
-        counts = _branch_counts([flips[name] for name in own])
-        found[side] = {**shares[0], **counts, "by_calibre": by_calibre}
+        idle = NOT_OF_ONE_SIDE[side] if classes == FOUR else NOT_WITHOUT_SIDES
+        told = _told([pieces[name] for name in own], [flips[name] for name in own], own)
+        whole, *cut = [{k: v for k, v in entry.items() if k not in idle} for entry in told]
+        names = band_names(calibre_edges_mm)
+        found[side] = whole | {"by_calibre": dict(zip(names, cut, strict=True)) if own else None}
     return found
+
+
+def _told(
+    pieces: Sequence[Sequence[_Piece]], flips: Sequence[Mapping[str, int]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Of some classes together: shares and branches of the whole, then the shares of each band."""
+    both_types = _with_both_types(names)
+    columns = list(zip(*pieces, strict=True)) or [()]
+    shares = [_shares(column, both_types) for column in columns]
+    bands_alone = [{key: entry[key] for key in BY_CALIBRE} for entry in shares[1:]]
+    return [{**shares[0], **_branch_counts(flips)}, *bands_alone]
 
 
 def _piece(

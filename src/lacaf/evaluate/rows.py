@@ -27,14 +27,15 @@ def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     Yields:
         ``against``, ``subject`` (a class, a group, ``mean``, or a side of identity), ``part``
         (``all``, a calibre band, a generation), ``metric``, ``unit``, ``value`` (None: not
-        evaluated), ``state``: ``unknown`` where there is no value, ``missed`` for a subject of
-        which nothing was found, else ``scored``. Parts of a tree that the reference does not
-        have make no rows.
+        evaluated), ``state``: ``unknown`` where the reference does not know the answer,
+        ``undefined`` where there is none (a share of nothing), ``missed`` for a subject of which
+        nothing was found, else ``scored``. Parts that the reference lacks make no rows.
     """
     for against, scores in details["against"].items():
         kinds = (scores["classes"], scores["groups"], {"mean": scores["mean"]}, scores["identity"])
         for subject, entry in chain.from_iterable(kind.items() for kind in kinds):
             state = "missed" if entry.get("missed") else "scored"
+            without = "undefined" if _is_known(entry) else "unknown"
             for part, numbers in _parts(entry):
                 for metric, value in numbers.items():
                     yield {
@@ -44,8 +45,15 @@ def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                         "metric": metric,
                         "unit": unit(metric),
                         "value": None if value is None else float(value),
-                        "state": "unknown" if value is None else state,
+                        "state": without if value is None else state,
                     }
+
+
+def _is_known(entry: Mapping[str, Any]) -> bool:
+    """Whether the reference knows a subject; of an identity only what has no answer is None."""
+    if "classes_scored" in entry:
+        return bool(entry["classes_scored"])
+    return entry.get("state", "unknown") != "unknown"
 
 
 def _parts(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -50,9 +50,7 @@ def summarize(
         params: number of bootstrap samples, and the tolerances of NSD.
 
     Returns:
-        The long table, one row a number, columns ``COLUMNS``. ``value`` is empty and ``state``
-        is ``unknown`` where nothing could be evaluated; else ``state`` is ``scored``, or
-        ``missed`` for a subject of which nothing was found.
+        The long table, one row a number, columns ``COLUMNS``; see :func:`rows.rows`.
         The summary: run → experiment, seed, refused cases, against → subject → metric →
         statistics (see :func:`statistics`), and below ``parts`` the same by calibre and
         generation.
@@ -88,6 +86,8 @@ def _summary(long: DataFrame, samples: int) -> dict[str, Any]:
     keys = ["subject", "metric", "part"]
     for (subject, metric, part), own in long.groupby(keys, sort=False):
         entry = statistics(own["value"].tolist(), own["patient"].tolist(), samples)
+        entry["undefined"] = int((own["state"] == "undefined").sum())
+        entry["unknown"] -= entry["undefined"]
         at = subjects.setdefault(str(subject), {})
         if part == WHOLE:
             at[str(metric)] = {"unit": unit(str(metric)), **entry}
