@@ -18,6 +18,8 @@ from lacaf.volume import Grid, Volume
 #: Air is the room's if most of what it shows on the image's rim is darker than this, HU; it is less
 #: strict than for bubbles because a lung that is cut off is rare and slivers of room are blurred.
 ROOM_HU = -900
+#: A region that meets the rim over more than this share of the image's width is no single lung.
+ROOM_WIDTH = 0.6
 
 
 @dataclass
@@ -75,22 +77,38 @@ def inside_air(copy: Coarse, air: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     Slice by slice, so that the trachea of a patient whose mouth is in the image does not join
     lungs and room. A region is the room's if it is dark where it meets the rim of what the
-    scanner saw; one that is as light as lung there stays: a lung may be cut off.
+    scanner saw, or meets it over much of the image's width (a couch of foam); one that is as
+    light as lung there stays: a lung may be cut off.
     """
     flat = _in_slice()
     regions, count = ndimage.label(air, structure=flat)
-    rim = ndimage.binary_dilation(copy.unseen, flat) if copy.unseen.any() else copy.unseen.copy()
+    rim = np.zeros_like(air)
+    if copy.unseen.any():  # a ring of it; what lies next to the padding is a blend of both
+        near = ndimage.binary_dilation(copy.unseen, flat, iterations=2)
+        rim = ndimage.binary_dilation(near, flat) & ~near
     rim[:, [0, -1]] = rim[:, :, [0, -1]] = True
-    met = np.bincount(regions[rim], minlength=count + 1)
-    dark = np.bincount(regions[rim & (copy.hu < ROOM_HU)], minlength=count + 1)
-    room = (met > 0) & (dark > 0.5 * met)
+    met = regions[rim]
+    seen = np.bincount(met, minlength=count + 1)
+    dark = np.bincount(met, copy.hu[rim] < ROOM_HU, minlength=count + 1)
+    x = np.nonzero(rim)[2]
+    first, last = np.full(count + 1, air.shape[2]), np.zeros(count + 1, int)
+    np.minimum.at(first, met, x)
+    np.maximum.at(last, met, x)
+    wide = last - first > ROOM_WIDTH * air.shape[2]
+    room = (seen > 0) & ((dark > 0.5 * seen) | wide)
     room[0] = True
     return air & ~room[regions]
 
 
 def enclosed_by_body(copy: Coarse, room: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The body and all that is not joined to the room within its axial slice."""
-    regions, count = ndimage.label(~copy.body, structure=_in_slice())
+    """The body and all that is not joined to the room within its axial slice.
+
+    What was not seen joins nothing: a lung that a round field of view cuts stays enclosed.
+    """
+    wall = copy.body
+    if copy.unseen.any():
+        wall = wall | ndimage.binary_dilation(copy.unseen, _in_slice(), iterations=2)
+    regions, count = ndimage.label(~wall, structure=_in_slice())
     open_air = np.zeros(count + 1, bool)
     open_air[np.unique(regions[room])] = True
     open_air[0] = False

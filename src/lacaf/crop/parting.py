@@ -17,6 +17,9 @@ FREE_AIR_HU = -955
 #: From this share of such darkness on, the inside of a piece is free air. Emphysema may darken a
 #: large part of a lung; a piece of more than LARGE_ML is held to be lung unless it is darker still.
 FREE_AIR_SHARE, LARGE_FREE_AIR_SHARE, LARGE_ML = 0.5, 0.85, 600.0
+#: A small core as even as this (standard deviation) and darker than this mean is gas, HU: a lung
+#: has vessels.
+PLAIN_HU, PLAIN_SPREAD_HU = -930.0, 20.0
 #: The inside of a piece of air: this far from its border, in voxels of the coarse grid.
 CORE_VOX = 1.5
 #: At least this share of a piece of lung is enclosed by the body within its slices.
@@ -73,6 +76,13 @@ def _free_gas(
     dark = np.bincount(cores[hu < FREE_AIR_HU], minlength=count + 1)
     limit = np.where(size * voxel_ml > LARGE_ML, LARGE_FREE_AIR_SHARE, FREE_AIR_SHARE)
     free = dark >= limit * np.maximum(size, 1)
+    where = np.nonzero(cores)
+    number, value = cores[where], hu[where].astype(np.float64)
+    mean = np.bincount(number, value, minlength=count + 1) / np.maximum(size, 1)
+    square = np.bincount(number, value**2, minlength=count + 1)
+    spread = np.sqrt(np.maximum(square / np.maximum(size, 1) - mean**2, 0))
+    plain = (mean < PLAIN_HU) & (spread < PLAIN_SPREAD_HU) & (size * voxel_ml <= LARGE_ML)
+    free |= plain
     free[0] = False
     around = air & ((cores == 0) | free[cores])
     return ndimage.binary_dilation(free[cores], iterations=2, mask=around)

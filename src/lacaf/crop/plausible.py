@@ -12,7 +12,9 @@ from lacaf.records import Refusal
 #: Lung on an outer face of the image, as a share of its largest section along that axis.
 CUT_FLAG, CUT_REFUSE = 0.02, 0.5
 #: Lung that borders on what the scanner did not see, as a share of the lungs' surface.
-UNSEEN_FLAG, UNSEEN_REFUSE = 0.005, 0.1
+UNSEEN_FLAG, UNSEEN_REFUSE = 0.005, 0.25
+#: Lung borders on the unseen if it comes so near on the coarse grid: no chest wall is thinner.
+NEAR_UNSEEN_VOX = 2
 #: The left lung holds 42 to 50 % of the air of two healthy ones; beyond these shares one of them
 #: has lost a third of its volume or more.
 LEFT_SHARE = (0.36, 0.57)
@@ -86,7 +88,8 @@ def _cut_by_the_view(lung: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> list
     if not unseen.any():
         return []
     surface = lung & ~ndimage.binary_erosion(lung, border_value=1)
-    share = float((surface & ndimage.binary_dilation(unseen)).sum() / max(int(surface.sum()), 1))
+    near = ndimage.binary_dilation(unseen, iterations=NEAR_UNSEEN_VOX)
+    share = float((surface & near).sum() / max(int(surface.sum()), 1))
     if share > UNSEEN_REFUSE:
         raise Refusal(
             f"the scanner's field of view cuts the lungs ({share:.0%} of their surface lies on "
