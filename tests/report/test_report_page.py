@@ -1,5 +1,6 @@
 """The first page: what it says of a run, of half a run, and of no run at all."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import mini
 import numpy as np
 
 from lacaf import records
+from lacaf.report import report
 
 
 def text(page: str) -> str:
@@ -276,3 +278,31 @@ def test_report_imports_no_network_library():
         "set(sys.modules); sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent)
+
+
+def test_seven_hundred_cases_make_no_large_page(tmp_path):
+    project = mini.Mini(tmp_path)
+    project.case("phantom001", "test")
+    project.page("phantom001")
+    about = json.loads((project.reports / "cases" / "phantom001.json").read_text())
+    assert len(about["thumbnail"]) < 4000
+    worst = {"kind": "missed", "class": "left_vein", "text": "Left vein missed"}
+    worst |= {
+        "length_mm": 30.5,
+        "width_mm": 3.0,
+        "place": "left lung, lower third",
+        "at": [1, 2, 3],
+    }
+    for number in range(2, 701):
+        name = f"phantom{number:03d}"
+        row = project.cases["phantom001"]
+        project.cases[name] = dataclasses.replace(row, case=name, patient=f"p{number}")
+        for stage in ("convert", "crop", "harmonize"):
+            record = records.read(project.data / stage / "phantom001", stage)
+            records.write_json(project.data / stage / name / records.RECORD[stage], record)
+        page = about | {"case": name, "mistakes": {"lacaf-s0": [worst] * 5}}
+        records.write_json(project.reports / "cases" / f"{name}.json", page)
+    front = report(project.params, project.cases, project.data, project.reports, tmp_path)
+    assert front["cases"] == 700
+    assert (project.reports / "index.html").stat().st_size < 1_000_000
+    assert (project.reports / "cohort.html").stat().st_size < 4_000_000

@@ -13,7 +13,14 @@ from lacaf import records
 from lacaf.coverage import CLASSES
 from lacaf.report import casescores, slicer
 from lacaf.report.casefigures import comparison, decided
-from lacaf.report.casevolumes import REFERENCE, CaseVolumes, harmonized, raw_labels, segmented
+from lacaf.report.casevolumes import (
+    REFERENCE,
+    CaseVolumes,
+    converted,
+    harmonized,
+    raw_labels,
+    segmented,
+)
 from lacaf.report.decisions import decisions
 from lacaf.report.findings import Findings
 from lacaf.report.manifest import package_version
@@ -51,8 +58,9 @@ def write_case(
         What the report needs of the case (the content of its JSON file).
     """
     palette = PALETTES[chosen]
-    shown = segmented(findings, case)
-    content = page_content(findings, case, palette) | {"title": title, "linked": True}
+    base = converted(findings, case)
+    shown = segmented(findings, base)
+    content = page_content(findings, base, palette) | {"title": title, "linked": True}
     about: dict[str, Any] = {"case": case, "full": False, "mistakes": {}}
     figure = folder / f"{case}.png"
     if shown.image is not None and shown.runs:
@@ -70,8 +78,7 @@ def write_case(
             content["sections"] = [("errors", "Errors")] if worst else []
             content["sections"] += content.pop("later")
     else:
-        drawn = decision_figure(findings, case, palette)
-        save(drawn, figure)
+        save(decision_figure(findings, base, palette), figure)
     about["thumbnail"] = thumbnail(findings, case, palette)
     files = slicer.files(findings, case)
     content["files"] = [(name, os.path.relpath(path, folder)) for name, path in files]
@@ -81,8 +88,9 @@ def write_case(
     return about
 
 
-def page_content(findings: Findings, case: str, palette: Palette) -> dict[str, Any]:
+def page_content(findings: Findings, base: CaseVolumes, palette: Palette) -> dict[str, Any]:
     """What the page of any case says: who it is, decisions with a picture, scores."""
+    case = base.case
     row = findings.cases[case]
     refusal = findings.refusal(case)
     otherwise = "refused" if refusal else "pending"
@@ -102,7 +110,7 @@ def page_content(findings: Findings, case: str, palette: Palette) -> dict[str, A
         "segmented": False,
         "scores": scores,
         "stages": decisions(findings, case),
-        "picture": _decision_picture(findings, case, palette),
+        "picture": _decision_picture(findings, base, palette),
         "sections": later,
         "later": later,
         "files": [],
@@ -111,9 +119,9 @@ def page_content(findings: Findings, case: str, palette: Palette) -> dict[str, A
     }
 
 
-def decision_figure(findings: Findings, case: str, palette: Palette) -> Figure:
+def decision_figure(findings: Findings, base: CaseVolumes, palette: Palette) -> Figure:
     """The CT with lungs and labels; without a CT a card that says why there is none."""
-    shown = harmonized(findings, case)
+    case, shown = base.case, harmonized(findings, base)
     refusal = findings.refusal(case)
     told = f"refused by {refusal['stage']}: {refusal['finding']}" if refusal else ""
     if shown.image is None:
@@ -135,8 +143,10 @@ def still(drawn: Figure, path: Path | None, caption: str, case: str) -> dict[str
     }
 
 
-def _decision_picture(findings: Findings, case: str, palette: Palette) -> dict[str, Any] | None:
-    if not (findings.data / "convert" / case / "image.nii.gz").exists():
+def _decision_picture(
+    findings: Findings, base: CaseVolumes, palette: Palette
+) -> dict[str, Any] | None:
+    if base.image is None:
         return None
     low, high = WINDOW_HU
     caption = (
@@ -144,7 +154,7 @@ def _decision_picture(findings: Findings, case: str, palette: Palette) -> dict[s
         "harmonize left them. Stripes: unknown, neither learnt from nor scored. L is the "
         "patient's left, R right, A front, P back, H head, F feet."
     )
-    return still(decision_figure(findings, case, palette), None, caption, case)
+    return still(decision_figure(findings, base, palette), None, caption, base.case)
 
 
 def _caption(shown: CaseVolumes) -> str:

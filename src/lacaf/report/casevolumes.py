@@ -48,12 +48,12 @@ class CaseVolumes:
         return self.reference_name if key == REFERENCE else key
 
 
-def segmented(findings: Findings, case: str) -> CaseVolumes:
+def segmented(findings: Findings, base: CaseVolumes) -> CaseVolumes:
     """The volumes of a case with its predictions, and what they are compared with.
 
     The reference of a phantom is its hidden truth, of a patient the harmonized labels.
     """
-    shown = converted(findings, case)
+    case, shown = base.case, CaseVolumes(base.case, base.image, base.lungs)
     truth = findings.truth(case)
     coverage = findings.coverage(case)
     path = findings.data / "harmonize" / case / "labels.nii.gz"
@@ -78,12 +78,9 @@ def converted(findings: Findings, case: str) -> CaseVolumes:
     return CaseVolumes(case, image, lungs)
 
 
-def harmonized(findings: Findings, case: str) -> CaseVolumes:
-    """The CT and the lungs of a case with its labels as harmonize left them.
-
-    Where harmonize refused the case, with what convert found labelled, whatever it means.
-    """
-    shown = converted(findings, case)
+def harmonized(findings: Findings, base: CaseVolumes) -> CaseVolumes:
+    """The CT and the lungs of a case with its labels as harmonize left them."""
+    case, shown = base.case, CaseVolumes(base.case, base.image, base.lungs)
     path = findings.data / "harmonize" / case / "labels.nii.gz"
     if path.exists():
         shown.labels[REFERENCE] = volume.read(path)

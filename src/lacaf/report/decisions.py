@@ -91,6 +91,7 @@ def _crop(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Lungs, ml", _pairs(record.get("lungs_ml"))),
         ("Lungs found by", method.get("lungs")),
         ("Left and right parted by", method.get("parting")),
+        ("Anatomy and the file's axes", _anatomy(record.get("orientation") or {})),
         ("Working grid, z × y × x", " × ".join(str(n) for n in working.get("shape_zyx", []))),
     ]
 
@@ -98,18 +99,53 @@ def _crop(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _harmonize(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
     decided = record.get("decisions") or {}
     side = record.get("labelled_side") or {}
+    checks = record.get("checks") or {}
     return [
         ("Coding of the labels", decided.get("coding")),
         ("Labelled side, declared", side.get("declared")),
         ("Labelled side, found", side.get("found")),
         ("Sides from", decided.get("sides_from")),
+        ("Central vessels", decided.get("central")),
         ("Mediastinum", decided.get("mediastinum")),
         ("Labelled vessels, ml", _pairs(record.get("ml"))),
         ("Labelled in the lungs, ml", _pairs(record.get("ml_in_lungs"))),
+        ("Share of it in the lungs", _share(checks.get("in_lungs_share"))),
+        ("HU of labels, of the lung around", _contrast(checks.get("hu") or {})),
+        ("Would fit better", _placement(checks.get("placement") or {})),
     ]
 
 
 FACTS = {"convert": _convert, "crop": _crop, "harmonize": _harmonize}
+
+
+def _anatomy(orientation: Mapping[str, Any]) -> str:
+    """What the anatomy says of each axis, whatever the file says."""
+    told = [
+        f"{axis.replace('_', '–')} {sign['says']}"
+        for axis, sign in orientation.items()
+        if isinstance(sign, Mapping) and "says" in sign
+    ]
+    return ", ".join(told)
+
+
+def _contrast(hu: Mapping[str, Any]) -> str:
+    values = hu.get("all"), hu.get("lung_around")
+    return " / ".join(f"{v:.0f}" for v in values if v is not None)
+
+
+def _placement(placement: Mapping[str, Any]) -> str:
+    """Where the labels would lie on brighter voxels; empty if they do so where they are."""
+    shift = placement.get("shift_mm_lps") or []
+    told = []
+    if any(abs(v) > 0.5 for v in shift):
+        told.append(f"shifted by {', '.join(f'{v:.0f}' for v in shift)} mm (left, back, head)")
+    if placement.get("mirrored"):
+        told.append(f"mirrored: {', '.join(str(axis) for axis in placement['mirrored'])}")
+    return "; ".join(told)
+
+
+def _share(value: Any) -> str:
+    return f"{100 * value:.0f} %" if isinstance(value, int | float) else ""
 
 
 def _degrees(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lacaf import layout, records
 from lacaf.report.casepage import decision_figure, page_content
+from lacaf.report.casevolumes import converted
 from lacaf.report.decisions import decisions
 from lacaf.report.findings import Findings
 from lacaf.report.overlay import save
@@ -36,11 +37,11 @@ def inspect(findings: Findings, case: str, out: Path, chosen: str, title: str) -
     if not findings.case_records[case]:
         path = layout.record("harmonize", case)
         raise records.Missing(f"nothing is known of case {case} yet: run `snakemake {path}` first")
-    palette = PALETTES[chosen]
+    palette, base = PALETTES[chosen], converted(findings, case)
     if out.suffix == ".png":
-        save(decision_figure(findings, case, palette), out)
+        save(decision_figure(findings, base, palette), out)
         return
-    content = page_content(findings, case, palette) | {"title": title, "linked": False}
+    content = page_content(findings, base, palette) | {"title": title, "linked": False}
     records.write_text(out, render("case.html", chosen, **content))
 
 

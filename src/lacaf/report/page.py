@@ -12,7 +12,7 @@ from lacaf.params import Params
 from lacaf.report import brief, classscores, cohort, cost, scores, tables
 from lacaf.report.casefigures import comparison
 from lacaf.report.casepage import still
-from lacaf.report.casevolumes import REFERENCE, segmented
+from lacaf.report.casevolumes import REFERENCE, converted, segmented
 from lacaf.report.charts import coverage_map, in_one, map_style
 from lacaf.report.curves import LINES, Line, line_chart
 from lacaf.report.findings import Findings, Run, gather, read_json
@@ -136,7 +136,7 @@ def _training(findings: Findings) -> dict[str, Any]:
 def _hero(findings: Findings, figures: Path, chosen: str) -> dict[str, Any] | None:
     """The figure of the first screen, in each palette: the test case of median DSC."""
     case = hero_case(findings)
-    shown = segmented(findings, case) if case else None
+    shown = segmented(findings, converted(findings, case)) if case else None
     if shown is None or shown.image is None or not shown.runs:
         return None
     scene = build(shown.labels, REFERENCE if REFERENCE in shown.labels else None, shown.coverage)
@@ -146,13 +146,14 @@ def _hero(findings: Findings, figures: Path, chosen: str) -> dict[str, Any] | No
         pictures[name] = still(comparison(shown, scene, palette), path, "", case)
     dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
     why = "the one of median DSC, no chosen one" if case in dsc else "the first that was segmented"
+    judged = REFERENCE in shown.labels
     compared = (
         f"Where a prediction differs from the {shown.reference_name}, the colour of the error "
         "takes the place of the class's; in the trees on the right, grey is right."
-        if REFERENCE in shown.labels
+        if judged
         else "No reference: this case has no labels, so errors cannot be marked."
     )
-    return {"case": case, "pictures": pictures, "why": why, "compared": compared}
+    return {"case": case, "pictures": pictures, "why": why, "compared": compared, "judged": judged}
 
 
 def hero_case(findings: Findings) -> str:

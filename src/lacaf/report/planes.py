@@ -40,8 +40,8 @@ class Plane:
 
     def sample(self, source: Volume, interpolation: str = "nearest", fill: float = 0) -> NDArray:
         """The plane's picture ``(rows, columns)``, the patient's left on the right-hand side."""
-        near = _near(source, self.grid)
-        flat = volume.resample(near, self.grid, interpolation, fill).array  # type: ignore[arg-type]
+        close = near(source, self.grid)
+        flat = volume.resample(close, self.grid, interpolation, fill).array  # type: ignore[arg-type]
         picture = flat.take(0, axis=self.axis)
         return picture[::-1] if self.flip else picture
 
@@ -136,7 +136,7 @@ def _fullest(position: NDArray, values: NDArray, low: float, high: float) -> flo
     return float(bins[score.argmax()] + 0.5)
 
 
-def _near(source: Volume, grid: Grid) -> Volume:
+def near(source: Volume, grid: Grid) -> Volume:
     """The part of a volume that a grid needs, so that a plane costs a plane."""
     index = source.grid.to_index(grid.corners_mm())
     last = np.array(source.array.shape)

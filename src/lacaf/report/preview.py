@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lacaf import volume
 from lacaf.coverage import UNKNOWN
 from lacaf.report.packing import pack_labels, sheets
+from lacaf.report.planes import near
 from lacaf.volume import Grid, Volume
 
 #: No finer than this, mm; axes on which the CT is coarser keep its spacing.
@@ -26,7 +27,11 @@ MARGIN_MM = 6.0
 #: HU of the darkest and the lightest of 256 greys: from air to well above contrast medium.
 GREY_HU = (-1000.0, 500.0)
 #: Windows that the page offers, HU; the first is shown first.
-WINDOWS_HU = {"lung": (-1000.0, 400.0), "soft tissue": (-160.0, 340.0)}
+WINDOWS_HU = {
+    "vessels in lung": (-1000.0, 400.0),
+    "lung": (-1350.0, 150.0),
+    "soft tissue": (-160.0, 240.0),
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,13 @@ def preview(image: Volume, labels: Mapping[str, Volume], lungs: Volume | None) -
     """
     grid = preview_grid(image.grid, labels, lungs)
     low, high = GREY_HU
+    image = near(image, grid)
     hu = volume.resample(volume.low_passed(image, grid), grid, "linear", low).array
     grey = np.clip((hu - low) / (high - low) * 255 + 0.5, 0, 255).astype(np.uint8)
-    drawn = {key: volume.resample(part, grid, "nearest").array for key, part in labels.items()}
+    drawn = {
+        key: volume.resample(near(part, grid), grid, "nearest").array
+        for key, part in labels.items()
+    }
     return Preview(grid, grey, drawn)
 
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from lacaf.coverage import CLASSES
 from lacaf.report.packing import pack
 from lacaf.report.palette import ERRORS, NOT_KNOWN
-from lacaf.report.surface import MESH_MM, MOST_FACES, Mesh, Trees, drawing_grid, trees
+from lacaf.report.surface import MESH_MM, MOST_FACES, Mesh, Trees, Vessels, drawing_grid, trees
 from lacaf.volume import Volume
 
 #: A vertex is kept to this, mm.
-STEP_MM = 0.1
+STEP_MM = 0.2
 #: Codes of what is wrong at a vertex.
 VESSEL, SIDE, MISSED, FALSE = (ERRORS.index(name) + 1 for name in ERRORS)
 #: Kept free around what is in view, mm.
@@ -88,11 +88,12 @@ def build(
 def _surfaces(labels: Mapping[str, Volume]) -> tuple[dict[str, Trees], dict[str, list[Mesh]]]:
     """Trees and surfaces on one grid, coarse enough for a page; empty without any vessel."""
     spacing = MESH_MM
+    vessels = {key: Vessels.of(part) for key, part in labels.items()}
     while True:
-        grid = drawing_grid(labels, spacing)
+        grid = drawing_grid(vessels.values(), spacing)
         if grid is None:
             return {}, {}
-        drawn = {key: trees(part, grid) for key, part in labels.items()}
+        drawn = {key: trees(part, grid) for key, part in vessels.items()}
         meshes = {key: part.meshes() for key, part in drawn.items()}
         if max(sum(len(m.faces) for m in part) for part in meshes.values()) <= MOST_FACES:
             return drawn, meshes

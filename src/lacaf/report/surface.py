@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.coverage import CLASSES, UNKNOWN
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Grid, Volume, resample
 
 #: No finer than this: a page must stay small. Voxels of the CT that are larger are kept.
 MESH_MM = 1.5
 #: More faces than this in a set of four trees are drawn on a coarser grid.
-MOST_FACES = 120_000
+MOST_FACES = 160_000
 #: Weights of Taubin's smoothing (Curve and surface smoothing without shrinkage, ICCV 1995):
 #: one step in, one slightly larger step out, so that thin vessels do not vanish.
 TAUBIN = (0.5, -0.53)
@@ -69,20 +69,44 @@ class Trees:
         ]
 
 
-def drawing_grid(labels: Mapping[str, Volume], spacing_mm: float = MESH_MM) -> Grid | None:
+@dataclass(frozen=True, eq=False)
+class Vessels:
+    """The voxels of a label volume that are vessel, found once for every grid they are drawn on.
+
+    Attributes:
+        points_mm: ``(N, 3)`` LPS.
+        values: ``(N,)`` label values 1 to 4.
+        voxel_mm: size of a voxel along the patient's axes x, y, z.
+        unknown: where the labels say nothing, as a volume of 0 and 1; None if they never do.
+    """
+
+    points_mm: NDArray[np.float64]
+    values: NDArray[np.uint8]
+    voxel_mm: NDArray[np.float64]
+    unknown: Volume | None
+
+    @classmethod
+    def of(cls, labels: Volume) -> Vessels:
+        """The vessels of a label volume, 0 to 4 and 255."""
+        index = np.argwhere((labels.array > 0) & (labels.array != UNKNOWN))
+        unknown = labels.array == UNKNOWN
+        return cls(
+            labels.grid.to_mm(index),
+            labels.array[tuple(index.T)],
+            np.abs(labels.grid.affine[:3, :3]).sum(axis=1),
+            Volume(unknown, labels.grid) if unknown.any() else None,
+        )
+
+
+def drawing_grid(parts: Iterable[Vessels], spacing_mm: float = MESH_MM) -> Grid | None:
     """One upright grid for all label volumes of a case; None if no vessel is in any of them."""
-    corners, voxels_mm = [], []
-    for part in labels.values():
-        box = _box(part)
-        if box is not None:
-            corners.append(part.grid.to_mm(box))
-            voxels_mm.append(np.abs(part.grid.affine[:3, :3]).sum(axis=1))
-    if not corners:
+    found = [part for part in parts if len(part.values)]
+    if not found:
         return None
-    step = np.maximum(spacing_mm, np.max(voxels_mm, axis=0))
-    points = np.concatenate(corners)
-    low = points.min(axis=0) - 3 * step
-    shape = np.ceil((points.max(axis=0) + 3 * step - low) / step).astype(int) + 1
+    step = np.maximum(spacing_mm, np.max([part.voxel_mm for part in found], axis=0))
+    low = np.min([part.points_mm.min(axis=0) for part in found], axis=0) - 3 * step
+    high = np.max([part.points_mm.max(axis=0) for part in found], axis=0) + 3 * step
+    shape = np.ceil((high - low) / step).astype(int) + 1
     return Grid.upright(
         (int(shape[2]), int(shape[1]), int(shape[0])),
         (float(step[0]), float(step[1]), float(step[2])),
@@ -90,12 +114,18 @@ def drawing_grid(labels: Mapping[str, Volume], spacing_mm: float = MESH_MM) -> G
     )
 
 
-def trees(labels: Volume, grid: Grid) -> Trees:
+def trees(part: Vessels, grid: Grid) -> Trees:
     """The trees of a label volume on a grid for drawing."""
+    placed = np.rint(grid.to_index(part.points_mm)).astype(int)
+    inside = ((placed >= 0) & (placed < grid.shape)).all(axis=1)
     occupied = {}
     for value, name in enumerate(CLASSES, start=1):
-        occupied[name] = _occupancy(labels, labels.array == value, grid)
-    return Trees(grid, occupied, _occupancy(labels, labels.array == UNKNOWN, grid))
+        occupied[name] = np.zeros(grid.shape, bool)
+        occupied[name][tuple(placed[inside & (part.values == value)].T)] = True
+    unknown = np.zeros(grid.shape, bool)
+    if part.unknown is not None:
+        unknown = resample(part.unknown, grid, "nearest").array
+    return Trees(grid, occupied, unknown)
 
 
 def surface(name: str, mask: Volume) -> Mesh:
@@ -134,25 +164,3 @@ def _smooth(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
         for weight in TAUBIN:
             moved = moved + weight * (mean @ moved - moved)
     return moved
-
-
-def _box(labels: Volume) -> NDArray | None:
-    """Corners ``(8, 3)`` in indices around all vessel voxels."""
-    vessel = (labels.array > 0) & (labels.array != UNKNOWN)
-    ends = []
-    for axis in range(3):
-        used = np.flatnonzero(vessel.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not len(used):
-            return None
-        ends.append((used[0], used[-1]))
-    return np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T
-
-
-def _occupancy(labels: Volume, mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    out = np.zeros(grid.shape, bool)
-    index = np.argwhere(mask)
-    if len(index):
-        placed = np.rint(grid.to_index(labels.grid.to_mm(index))).astype(int)
-        inside = ((placed >= 0) & (placed < grid.shape)).all(axis=1)
-        out[tuple(placed[inside].T)] = True
-    return out

@@ -14,8 +14,8 @@ from lacaf.report.packing import data_url, webp
 from lacaf.report.palette import Palette, rgb
 from lacaf.volume import Grid
 
-HEIGHT_PX = 120
-QUALITY = 55
+HEIGHT_PX = 96
+QUALITY = 50
 #: HU of the mean from front to back that is black, and that is white.
 GREY_HU = (-850.0, 100.0)
 
