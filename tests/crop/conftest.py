@@ -17,7 +17,7 @@ def configuration():
 def cropped(tmp_path, configuration):
     """Crop a volume: the record's details, the working image and the lungs."""
 
-    def run(image, **crop):
+    def run(image, masks=(), **crop):
         settings = configuration.model_copy(
             update={"crop": configuration.crop.model_copy(update=crop)}
         )
@@ -25,7 +25,7 @@ def cropped(tmp_path, configuration):
         for place in (source, folder):
             place.mkdir(exist_ok=True)
         volume.write(image, source / "image.nii.gz")
-        details = lacaf.crop.crop(settings, source, folder)
+        details = lacaf.crop.crop(settings, source, folder, masks)
         return details, volume.read(folder / "image.nii.gz"), volume.read(folder / "lungs.nii.gz")
 
     return run
