@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.evaluate.branches import branches
-from lacaf.evaluate.distance import edge_voxels, nearest_mm, voxels
+from lacaf.evaluate.distance import nearest_mm, skin_voxels, voxels
 from lacaf.evaluate.links import lengths_mm, link
 from lacaf.evaluate.masks import Spacing
 from lacaf.evaluate.pruning import prune
@@ -71,7 +71,7 @@ def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float3
     """Distance in mm from each voxel of the mask to the nearest voxel outside; 0 outside."""
     inside = voxels(mask)
     depth = np.zeros(mask.shape, dtype=np.float32)
-    depth[tuple(inside.T)] = nearest_mm(inside, edge_voxels(~mask), spacing_mm)
+    depth[tuple(inside.T)] = nearest_mm(inside, skin_voxels(mask), spacing_mm)
     return depth
 
 

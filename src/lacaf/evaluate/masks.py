@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.evaluate.patterns import Boundary, boundary
-from lacaf.evaluate.subjects import Classes, lookup, values
+from lacaf.evaluate.subjects import Classes, values
 from lacaf.records import Refusal
 
 Spacing = tuple[float, float, float]
@@ -136,11 +136,19 @@ class Boxes:
         boxes = [found[v - 1] for found, own in zip(self._found, sides, strict=True) for v in own]
         box = _union(boxes)
         prediction, reference = (
-            np.pad(lookup(own)[array[box]], 1)
+            np.pad(_mask(array[box], own), 1)
             for own, array in zip(sides, (self.prediction, self.reference), strict=True)
         )
         z, y, x = (s.start - 1 for s in box)
         return Masks(prediction, reference, self.spacing_mm, (z, y, x))
+
+
+def _mask(labels: NDArray[np.uint8], wanted: Sequence[int]) -> NDArray[np.bool_]:
+    """Where one of some labels is; comparisons take a fraction of a table's time."""
+    mask = np.zeros(labels.shape, dtype=bool)
+    for value in wanted:
+        mask |= labels == value
+    return mask
 
 
 def _extents(labels: NDArray[np.uint8], count: int) -> list[Box | None]:

@@ -17,24 +17,21 @@ CORNERS = tuple(product((0, 1), repeat=3))
 
 
 def boundary(mask: NDArray[np.bool_]) -> Boundary:
-    """Where a mask ``(Z, Y, X)`` with an empty rim has a boundary.
+    """Where a mask ``(Z, Y, X)`` with an empty rim of one voxel has a boundary.
+
+    Work is by the voxel of the vessel, not of the box.
 
     Returns:
-        ``(N, 3)`` corners between eight voxels that are not all alike, ``(N,)`` their patterns.
+        ``(N, 3)`` corners between eight voxels that are not all alike, corner (z, y, x) before
+        voxel (z + 1, y + 1, x + 1); ``(N,)`` their patterns: bit ``4z + 2y + x`` is the voxel
+        (z, y, x) of the eight.
     """
-    codes = patterns(mask)
-    # 0 wraps to 255: one comparison for both kinds of uniform pattern.
-    passes = np.flatnonzero((codes - np.uint8(1)) < FULL - 1)
-    return np.stack(np.unravel_index(passes, codes.shape), axis=1), codes.ravel()[passes]
-
-
-def patterns(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The pattern at each corner between eight voxels of a mask ``(Z, Y, X)``.
-
-    Returns:
-        ``(Z - 1, Y - 1, X - 1)``: bit ``4z + 2y + x`` is the voxel (z, y, x) of the eight.
-    """
-    voxels = mask.view(np.uint8)
-    rows = voxels[:, :, :-1] | (voxels[:, :, 1:] << np.uint8(1))
-    planes = rows[:, :-1] | (rows[:, 1:] << np.uint8(2))
-    return planes[:-1] | (planes[1:] << np.uint8(4))
+    codes = np.zeros(mask.size, dtype=np.uint8)
+    own = np.flatnonzero(mask)
+    _, rows, columns = mask.shape
+    for bit, (z, y, x) in enumerate(CORNERS):
+        # No two voxels have the same place at the same corner: none is written twice.
+        codes[own - ((z * rows + y) * columns + x)] |= np.uint8(1 << bit)
+    touched = np.flatnonzero(codes.view(bool))
+    passes = touched[codes[touched] != FULL]
+    return np.stack(np.unravel_index(passes, mask.shape), axis=1), codes[passes]
