@@ -78,6 +78,8 @@ def test_too_few_or_too_many_voxels_and_foreign_types_are_errors(tmp_path):
             add(np.zeros((count, 4, 5), np.uint8))
     with pytest.raises(ValueError, match="NIfTI-1 has no int64"):
         nifti.header(grid, np.dtype("int64"))
+    with pytest.raises(ValueError, match="at most 32767 voxels along an axis"):
+        nifti.header(Grid((1, 1, 32768), np.eye(4)), np.dtype("int16"))
 
 
 def test_an_error_between_parts_is_the_error_that_is_seen(tmp_path):

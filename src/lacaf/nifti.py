@@ -28,6 +28,7 @@ DATATYPES = {
 }  # fmt: skip
 MILLIMETRES = 2
 SCANNER_COORDINATES = 1
+MOST_ALONG_AXIS = 32767
 #: The header, four bytes that say "no extension", then the voxels.
 VOXELS_AT = 352
 #: Packed one by one, so that two threads share the work; larger blocks pack no better.
@@ -75,8 +76,10 @@ def header(grid: Grid, dtype: np.dtype) -> bytes:
     The quaternion is that of the nearest rotation (a sheared grid is whole in the sform alone).
 
     Raises:
-        ValueError: NIfTI has no such type.
+        ValueError: NIfTI has no such type, or an axis is too long for it.
     """
+    if max(grid.shape) > MOST_ALONG_AXIS:
+        raise ValueError(f"NIfTI-1 holds at most {MOST_ALONG_AXIS} voxels along an axis")
     if dtype.name not in DATATYPES:
         raise ValueError(f"NIfTI-1 has no {dtype.name}; use one of {', '.join(DATATYPES)}")
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine

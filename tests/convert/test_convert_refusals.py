@@ -230,7 +230,10 @@ def sheared(path, phantom):
         (nan_voxel, "1 voxels are not finite"),
         (sheared, "gantry tilt: the slices are stacked 18.4 degrees off their normal"),
         (lambda p, f: nifti(p, thorax(f), code=0), "qform and sform codes are 0"),
-        (lambda p, f: nifti(p, thorax(f)[..., None, None].repeat(2, 4)), "x2 voxels of 1 values: 4 axes"),
+        (
+            lambda p, f: nifti(p, thorax(f)[..., None, None].repeat(2, 4)),
+            "x2 voxels of 1 values: 4 axes",
+        ),
         (lambda p, f: nifti(p, f.labels.array.T), "no Hounsfield units of a chest"),
         (lambda p, f: nifti(p, thorax(f) + 1024), "no Hounsfield units of a chest"),
         (lambda p, f: nifti(p, thorax(f)[:, :, :9]), "too few slices: 9 from feet to head"),

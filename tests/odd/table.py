@@ -57,6 +57,7 @@ def main() -> None:
     """Run all kinds and write the page."""
     rows = []
     for kind in kinds():
+        print(kind.id, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             rows.append((kind, row(kind, kind.run(Path(folder)))))
     PAGE.write_text(page(rows))

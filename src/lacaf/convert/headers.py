@@ -147,6 +147,8 @@ def _images(path: Path, file: int, ordinal: int, bare: bool) -> list[Header] | N
                 force=bare,
             )
             header = _header(path, ordinal, dataset, _pixels(content, dataset))
+            if not header.sop_class and not header.modality:
+                return None  # pydicom goes on where it finds nothing that makes sense
             return frames.expand(header, dataset)
     except Exception as error:  # pydicom raises whatever it likes on a broken file
         if machines_fault(error):

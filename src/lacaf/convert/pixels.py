@@ -26,13 +26,24 @@ LARGE_VOXELS = 2**22
 COUNTS = ("padding", "air", "cut_off", "spare")
 
 
+def check(slices: Sequence[Header]) -> None:
+    """Check by the headers that the pixels of all slices are HU and can be decoded.
+
+    Raises:
+        Refusal: naming the first slice of which this is not so.
+    """
+    for header in slices:
+        _check_hounsfield(header)
+        _check_decodable(header)
+
+
 def decode(
     slices: Sequence[Header], each: Callable[[NDArray[np.int16]], None] | None = None
 ) -> tuple[NDArray[np.int16], dict[str, Any], list[str]]:
     """Decode sorted slices to ``(Z, Y, X)`` int16 HU; padding becomes air (-1024 HU).
 
     Args:
-        slices: of one matrix, from the bottom of the stack up.
+        slices: of one matrix and checked, from the bottom of the stack up.
         each: called with each slice ``(Y, X)``, in order, as soon as it is there.
 
     Returns:
@@ -41,9 +52,6 @@ def decode(
     Raises:
         Refusal: the values are not HU, or a slice cannot be decoded.
     """
-    for header in slices:
-        _check_hounsfield(header)
-        _check_decodable(header)
     padding, flags = _padding(slices)
     shape = (len(slices), slices[0].rows, slices[0].columns)
     array, counts = _shared(shape, np.int16), _shared((len(slices), len(COUNTS)), np.int64)

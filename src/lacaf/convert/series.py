@@ -23,6 +23,8 @@ AXIAL_COSINE = 0.7071
 NEARLY_AS_MANY = 0.9
 #: Thicknesses that differ by less are one thickness.
 SAME_THICKNESS_MM = 0.05
+MOST_LISTED = 8
+FRAMES = "CT with several frames in a file"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: Words in ImageType that mark a picture made of many slices, or of a screen: no HU of a place.
 PICTURES = {"MIP", "MINIP", "MAXIP", "MAXIMUM", "MINIMUM", "SUBTRACTION", "VRT", "SCREEN"}
@@ -45,7 +47,8 @@ class Series:
         first = self.headers[0]
         kernel = f", kernel {first.kernel}" if first.kernel else ""
         thickness = f", {first.thickness:g} mm thick" if first.thickness else ""
-        return f"series {self.number}: {len(self.headers)} slices{kernel}{thickness}"
+        slices = "1 slice" if len(self.headers) == 1 else f"{len(self.headers)} slices"
+        return f"series {self.number}: {slices}{kernel}{thickness}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,12 @@ class Choice:
     candidates: int
     left_aside: Counter[str]
     flags: list[str]
+
+
+def listed(series: Sequence[Series]) -> str:
+    """Several series in words; of very many the first ones."""
+    more = f"; and {len(series) - MOST_LISTED} more" if len(series) > MOST_LISTED else ""
+    return "; ".join(s.described() for s in series[:MOST_LISTED]) + more
 
 
 def is_axial(header: Header) -> bool:
@@ -129,7 +138,7 @@ def _unfit(header: Header) -> str:
         return "CT without pixels"
     if header.samples != 1:
         return "colour image"
-    return "CT with several frames in a file" if header.frame < 0 else ""
+    return FRAMES if header.frame < 0 else ""
 
 
 def _without_copies(headers: Sequence[Header], aside: Counter[str]) -> list[Header]:
@@ -173,7 +182,7 @@ def _named(every: list[Series], named: str, aside: Counter[str]) -> list[Series]
     if not found:
         raise Refusal(
             "it does not hold the series that the case table names; it holds "
-            + ("; ".join(s.described() for s in every) or "no CT series"),
+            + (listed(every) or "no CT series"),
             expectation="the number or the SeriesInstanceUID of a CT series of this source",
             remedy="correct the column series of the case table, or leave it empty",
             file="the source",
@@ -183,14 +192,13 @@ def _named(every: list[Series], named: str, aside: Counter[str]) -> list[Series]
 
 def _check(axial: list[Series], aside: Counter[str], least: int) -> None:
     """There is a series that is large enough, and all are of one patient."""
-    found = "; ".join(s.described() for s in axial)
     beside = ", ".join(f"{count} × {reason}" for reason, count in aside.items())
     if not any(len(s.headers) >= least for s in axial):
         raise Refusal(
-            (f"too few slices ({found})" if axial else "no axial CT series")
+            (f"too few slices ({listed(axial)})" if axial else "no axial CT series")
             + (f", beside {beside}" if beside else ""),
             expectation=f"an axial CT series of at least {least} slices",
-            remedy="hand over the whole series, or lower convert.min_slices if so few are meant",
+            remedy=_remedy(axial, aside),
             file="the source",
         )
     patients = {h.patient for s in axial for h in s.headers}
@@ -201,6 +209,14 @@ def _check(axial: list[Series], aside: Counter[str], least: int) -> None:
             remedy="give each patient a folder and a row in the case table",
             file="the source",
         )
+
+
+def _remedy(axial: list[Series], aside: Counter[str]) -> str:
+    if axial:
+        return "hand over the whole series, or lower convert.min_slices if so few are meant"
+    if FRAMES in aside:
+        return "split the files into slices, for instance with dcm4che's emf2sf"
+    return "hand over the axial series of the CT itself"
 
 
 def _preferred(candidates: list[Series], rules: Convert) -> tuple[Series, str]:
@@ -217,7 +233,7 @@ def _preferred(candidates: list[Series], rules: Convert) -> tuple[Series, str]:
         if len(left) == 1:
             return left[0], f"the axial CT series with {respect}"
     raise Refusal(
-        f"{len(left)} series are equally good ({'; '.join(s.described() for s in left)})",
+        f"{len(left)} series are equally good ({listed(left)})",
         expectation="one axial CT series that the rules of convert prefer",
         remedy="name one in the column series of the case table (its number here, or its "
         "SeriesInstanceUID), or set convert.prefer_kernels or convert.prefer_thickness_mm",

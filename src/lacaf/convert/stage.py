@@ -102,6 +102,7 @@ def _from_dicom(
         choice.series.headers, params.spacing_tolerance, params.tilt
     )
     _check_size(grid, params.min_slices)
+    pixels.check(ordered)
     if degrees:
         array, facts, flags = pixels.decode(ordered)
         image = tilt.upright(Volume(array, grid))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf import volume
+from lacaf import nifti, volume
 from lacaf.convert import declared, stacking, tilt
 from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.convert.sources import volume_kind
@@ -23,6 +23,8 @@ RIGHT_ANGLE = 1e-3
 #: The two matrices of a NIfTI file may be turned against each other by 45 degrees (cosine); a
 #: registered sform is a little, a flipped one by 180.
 SAME_WAY = 0.7071
+#: A voxel of less than this many cubic mm spans no volume.
+SINGULAR = 1e-9
 #: 2048 x 2048 x 500 and more.
 MOST_VOXELS = 2**31
 
@@ -44,13 +46,7 @@ def read(path: Path, file: str) -> tuple[Volume, str]:
     found = _read_nifti(path, file) if kind == "nifti" else _read_itk(path, kind, file)
     if not found.array.size:
         raise _broken(ValueError("no voxels"), file)
-    if not np.isfinite(found.grid.affine).all() or abs(np.linalg.det(found.grid.affine)) < 1e-9:
-        raise Refusal(
-            "its orientation matrix is singular or not finite",
-            expectation="three axes in the patient",
-            remedy="write the file anew with its geometry",
-            file=file,
-        )
+    _check_matrix(found.grid.affine, file)
     return found, kind
 
 
@@ -153,11 +149,21 @@ def _check_three_axes(shape: Sequence[int], components: int, file: str) -> None:
             remedy="take one volume out of it (one time, one channel)",
             file=file,
         )
-    if math.prod(int(n) for n in shape) > MOST_VOXELS:
+    if math.prod(int(n) for n in shape) > MOST_VOXELS or max(shape) > nifti.MOST_ALONG_AXIS:
         raise Refusal(
             f"its header asks for {size} voxels",
             expectation=f"at most {MOST_VOXELS / 1e9:.1f} billion voxels",
             remedy="fetch the file again, or convert it anew",
+            file=file,
+        )
+
+
+def _check_matrix(affine: NDArray, file: str) -> None:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < SINGULAR:
+        raise Refusal(
+            "its orientation matrix is singular or not finite",
+            expectation="three axes in the patient",
+            remedy="write the file anew with its geometry",
             file=file,
         )
 
@@ -183,6 +189,7 @@ def _read_nifti(path: Path, file: str) -> Volume:
         image: Any = nib.load(path)
         header = image.header
         _check_three_axes(image.shape[:3] + tuple(n for n in image.shape[3:] if n != 1), 1, file)
+        _check_matrix(image.affine, file)
         stated = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
         found = volume.read(path) if stated else None
     except broken as error:
