@@ -63,7 +63,7 @@ def writing(path: Path, grid: Grid, dtype: DTypeLike) -> Iterator[Callable[[NDAr
             nonlocal left
             left -= voxels.size
             plain = np.ascontiguousarray(voxels, dtype.newbyteorder("<"))
-            write(memoryview(plain.reshape(-1)).cast("B"))
+            write(plain.reshape(-1).view(np.uint8).data)
 
         yield add
     if left:
