@@ -38,6 +38,15 @@ class Desk:
             name = f"labels_{meaning}" if meaning else "labels"
             volume.write(part, converted / f"{name}.nii.gz")
 
+    def lay_patient(self, one, labels):
+        """Write a synthetic patient's CT and lungs, and these labels."""
+        for place in ("convert", "crop", "harmonize"):
+            (self.folder / place).mkdir(exist_ok=True)
+        volume.write(one.image, self.folder / "convert" / "image.nii.gz")
+        volume.write(one.working, self.folder / "crop" / "image.nii.gz")
+        volume.write(one.working_lungs, self.folder / "crop" / "lungs.nii.gz")
+        volume.write(labels, self.folder / "convert" / "labels.nii.gz")
+
     def harmonize(self, coding="artery1_vein2", side="both", codings=None, **settings):
         """The record's details, the labels on the CT's and on the working grid."""
         case = Case("c1", "p1", Path("ct"), Path("labels"), coding, side, "train")

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from lacaf.volume import Grid
 
-#: A vessel has the side of the lung that it leads to as far as this from the lung's surface,
-#: along the vessel, mm; farther it is central. The left main artery and the veins outside the
-#: lungs are about as long as this; the right main artery is longer.
-ARTERY_REACH_MM, VEIN_REACH_MM = 25.0, 30.0
+#: How far from a lung's surface a vessel outside may be that lung's, along the vessel, mm: for
+#: the left and the right lung. Farther it is central. The right main artery is the longer one.
+ARTERY_REACH_MM = (25.0, 40.0)
+VEIN_REACH_MM = (30.0, 30.0)
 #: The trunk lies off the way from lung to lung: by more than this share of that way. Twice the
 #: trunk's own radius, which the way cuts short, stays below it.
 OFF_WAY = 0.15
@@ -45,8 +45,9 @@ def belonging(
 ) -> NDArray[np.uint8]:
     """Whose each vessel voxel outside the lungs is: 1 left, 2 right, 3 of neither alone.
 
-    - A vessel belongs to the lung that it leads to by the shorter way, as far as its reach
-      (ARTERY_REACH_MM, VEIN_REACH_MM) from that lung's surface; farther, it is central.
+    - A vessel belongs to the lung that it leads to, as far as a vessel of that lung reaches
+      (ARTERY_REACH_MM, VEIN_REACH_MM); where it leads to both, to the one of whose reach the
+      way is the smaller part. Farther, it is central.
     - If arteries of both lungs hang together, what lies off the way between the lungs is the
       trunk. Where it meets that way is the bifurcation, and then the main arteries have their
       side up to there, however long they are.
@@ -86,11 +87,12 @@ def _box(mask: Bool) -> tuple[slice, ...]:
 
 
 def _by_reach(
-    left: Float, right: Float, near_left: Float, near_right: Float, reach_mm: float
+    left: Float, right: Float, near_left: Float, near_right: Float, reach_mm: tuple[float, float]
 ) -> NDArray[np.uint8]:
-    """The side of the nearer lung along the vessel; neither beyond the reach."""
-    sides = np.where(left <= right, LEFT, RIGHT)
-    sides = np.where(np.minimum(left, right) > reach_mm, NEITHER, sides)
+    """The side of the lung within whose reach a vessel is, along the vessel; or neither."""
+    part_left, part_right = left / reach_mm[0], right / reach_mm[1]
+    sides = np.where(part_left <= part_right, LEFT, RIGHT)
+    sides = np.where(np.minimum(part_left, part_right) > 1, NEITHER, sides)
     loose = np.isinf(left) & np.isinf(right)
     clear = (np.minimum(near_left, near_right) <= NEAR_MM) & (
         np.abs(near_left - near_right) >= CLEARLY_MM

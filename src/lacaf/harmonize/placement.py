@@ -77,7 +77,7 @@ class Placement:
 
 
 def find(vessel: NDArray[np.bool_], lungs: NDArray, image: Volume) -> Placement:
-    """Where the labelled vessels fit best among all shifts, and mirrored if they fit nowhere.
+    """Where the labelled vessels fit best among all shifts, and mirrored if they fit badly.
 
     Args:
         vessel: ``(Z, Y, X)`` labelled vessels on the working grid.
@@ -102,7 +102,7 @@ def find(vessel: NDArray[np.bool_], lungs: NDArray, image: Volume) -> Placement:
 
     here, best, shift = search(())
     mirrored: tuple[int, ...] = ()
-    if best < LEAST_HU or here < best / REFUSED_GAIN:
+    if best < CERTAIN_HU or here < best / REFUSED_GAIN:
         for flips in (f for n in (1, 2, 3) for f in _flips(n)):
             _, hu, other = search(flips)
             if hu > REFUSED_GAIN * max(best, LEAST_HU / REFUSED_GAIN):
