@@ -176,6 +176,11 @@ def _faults(row: Mapping, codings: Mapping[str, object] | None) -> list[str]:
             f"coding {_shown(value['coding'])} is unknown; known are {', '.join(sorted(codings))}; "
             "declare your own under harmonize.codings in params.yaml"
         )
+    elif value["split"] == "test" and getattr((codings or {}).get(value["coding"]), "generated", 0):
+        faults.append(
+            f"coding {value['coding']!r} is of labels that a model made: they may train, never "
+            "score; use split 'train', or labels drawn by people"
+        )
     series = (row.get(SERIES) or "").strip()
     if series and not SERIES_NAME.match(series):
         faults.append(

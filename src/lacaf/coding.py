@@ -40,6 +40,7 @@ class Coding(BaseModel):
     ``unknown`` marks voxels about which nothing is said. ``undeclared`` stands for a set whose
     values nobody has documented: harmonize refuses and shows what the file holds.
 
+    ``generated`` labels were made by a model: they may train, never score.
     ``overlap_share`` is how much of the smaller vessel two files or contours may share in this
     set. ``about``, ``source``, ``licence`` and ``traps`` are for people.
     """
@@ -50,6 +51,7 @@ class Coding(BaseModel):
     files: Annotated[dict[str, Meaning] | None, AfterValidator(_not_empty)] = None
     names: Annotated[dict[str, Meaning] | None, AfterValidator(_not_empty)] = None
     undeclared: bool = False
+    generated: bool = False
     overlap_share: Annotated[float, Field(ge=0, le=1)] = OVERLAP_SHARE
     about: str = ""
     source: str = ""
