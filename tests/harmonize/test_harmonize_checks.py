@@ -82,8 +82,9 @@ class TestPlacement:
         assert any("mirrored or shifted against the image?" in flag for flag in got.flags)
         assert got.checks["placement"]["shift_mm_lps"][2] == pytest.approx(-4, abs=0.6)
 
-    def test_nothing_is_said_where_nothing_fits(self):
-        assert check(Placement(2.0, 12.0, (30.0, 0.0, 0.0), ()), refuse=True) == []
+    def test_nothing_is_said_where_nothing_fits_or_much_does(self):
+        assert check(Placement(2.0, 12.0, 3.0, (30.0, 0.0, 0.0), ()), refuse=True) == []
+        assert check(Placement(2.0, 90.0, 70.0, (30.0, 0.0, 0.0), ()), refuse=True) == []
 
 
 class TestOnARealCT:

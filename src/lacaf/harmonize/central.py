@@ -108,8 +108,9 @@ def _by_bifurcation(
     joined = np.isfinite(left) & np.isfinite(right)
     if not joined.any():
         return sides
+    left, right = np.where(joined, left, 0), np.where(joined, right, 0)
     way = float((left + right)[joined].min())
-    trunk = _trunk(np.where(joined, (left + right) / way - 1, 0), outside)
+    trunk = joined & _trunk(np.where(joined, (left + right) / way - 1, 0), outside)
     if trunk.sum() * voxel_ml < TRUNK_ML:
         return sides
     fork = float(np.median((left - right)[trunk]))

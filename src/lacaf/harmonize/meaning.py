@@ -113,7 +113,7 @@ def _decoded(array: NDArray, meaning: Mapping[int, str]) -> NDArray[np.uint8]:
     if strange:
         named = ", ".join(f"{v} ({found[v]} voxels)" for v in strange[:10])
         raise Refusal(
-            f"{len(strange)} values are not in the coding: {named}",
+            f"values that are not in the coding: {named}{', …' if len(strange) > 10 else ''}",
             expectation=f"0 and {', '.join(map(str, sorted(meaning)))}",
             remedy=RIGHT_CODING,
             file="the label file",

@@ -34,6 +34,9 @@ REFUSED_GAIN = 1.4
 #: Flagged: another place fits so many times better. About 1 mm off.
 FLAGGED_GAIN = 1.08
 
+#: A tree of vessels fits one place: shifts this far from the best, mm, give less than this share
+#: of it. What fits many places (a blob, a lung) says nothing of its own.
+APART_MM, NEXT_SHARE = 10.0, 0.5
 #: A fit of this much elsewhere is beyond doubt, and the reason for all else that is odd, HU.
 CERTAIN_HU = 100.0
 
@@ -47,12 +50,14 @@ class Placement:
     Attributes:
         here_hu: mean excess under the labels as they lie, HU.
         best_hu: the same where they would lie best.
-        shift_mm: what would bring them there, LPS, mm.
+        next_hu: the best of the shifts at least APART_MM away from there.
+        shift_mm: what would bring them there, LPS, mm, to a tenth.
         mirrored: axes along which they would have to be mirrored first; see AXES.
     """
 
     here_hu: float
     best_hu: float
+    next_hu: float
     shift_mm: tuple[float, float, float]
     mirrored: tuple[str, ...]
 
@@ -62,16 +67,22 @@ class Placement:
         return self.best_hu / max(self.here_hu, 1.0)
 
     @property
+    def one_place(self) -> bool:
+        """Whether they fit one place alone, as a tree does; a blob fits many."""
+        return self.best_hu >= LEAST_HU and self.next_hu < NEXT_SHARE * self.best_hu
+
+    @property
     def certainly_elsewhere(self) -> bool:
         """Whether they belong there beyond doubt."""
-        return self.best_hu >= CERTAIN_HU and self.gain >= REFUSED_GAIN
+        return self.one_place and self.best_hu >= CERTAIN_HU and self.gain >= REFUSED_GAIN
 
     def facts(self) -> dict[str, Any]:
         """For the record."""
         return {
             "here_hu": round(self.here_hu, 1),
             "best_hu": round(self.best_hu, 1),
-            "shift_mm_lps": [round(v, 1) for v in self.shift_mm],
+            "next_hu": round(self.next_hu, 1),
+            "shift_mm_lps": list(self.shift_mm),
             "mirrored": list(self.mirrored),
         }
 
@@ -95,20 +106,21 @@ def find(vessel: NDArray[np.bool_], lungs: NDArray, image: Volume) -> Placement:
     spectrum = fft.rfftn(excess, shape)
     total = max(float(mask.sum()), 1e-6)
 
-    def search(flips: tuple[int, ...]) -> tuple[float, float, NDArray[np.float64]]:
+    def search(flips: tuple[int, ...]) -> tuple[float, Peak]:
         other = np.conj(fft.rfftn(np.flip(mask, flips) if flips else mask, shape))
         found = fft.irfftn(spectrum * other, shape) / total
-        return (float(found[0, 0, 0]), *_peak(found, reach))
+        return float(found[0, 0, 0]), _peak(found, reach)
 
-    here, best, shift = search(())
+    here, best = search(())
     mirrored: tuple[int, ...] = ()
-    if best < CERTAIN_HU or here < best / REFUSED_GAIN:
+    if best.hu < CERTAIN_HU or here < best.hu / REFUSED_GAIN:
         for flips in (f for n in (1, 2, 3) for f in _flips(n)):
-            _, hu, other = search(flips)
-            if hu > REFUSED_GAIN * max(best, LEAST_HU / REFUSED_GAIN):
-                best, shift, mirrored = hu, other, flips
-    x, y, z = (float(v) for v in (shift * SEARCH_MM)[::-1])
-    return Placement(here, best, (x, y, z), tuple(AXES[a] for a in mirrored))
+            other = search(flips)[1]
+            if other.hu > max(REFUSED_GAIN * best.hu, LEAST_HU):
+                best, mirrored = other, flips
+    x, y, z = (round(float(v), 1) + 0.0 for v in (best.shift_vox * SEARCH_MM)[::-1])  # no -0.0
+    where = tuple(AXES[a] for a in mirrored)
+    return Placement(here, best.hu, best.next_hu, (x, y, z), where)
 
 
 def check(placement: Placement, *, refuse: bool) -> list[str]:
@@ -118,7 +130,7 @@ def check(placement: Placement, *, refuse: bool) -> list[str]:
         Refusal: mirrored, or shifted by much, and ``refuse`` says so.
     """
     here, best = placement.here_hu, placement.best_hu
-    if best < LEAST_HU or placement.gain < FLAGGED_GAIN:
+    if not placement.one_place or placement.gain < FLAGGED_GAIN:
         return []
     where = "shifted by " + ", ".join(f"{v:.1f}" for v in placement.shift_mm) + " mm (x, y, z)"
     if placement.mirrored:
@@ -171,21 +183,35 @@ def _excess(image: Volume, lungs: NDArray[np.bool_], to: Grid) -> NDArray[np.flo
     return (hu - around) * lung
 
 
-def _peak(found: NDArray, reach: int) -> tuple[float, NDArray[np.float64]]:
-    """The highest value within the reach and where it lies, voxels; between them by parabolas."""
+@dataclass(frozen=True, eq=False)
+class Peak:
+    """The best of all shifts: its value, the shift in voxels, and the best of the shifts apart."""
+
+    hu: float
+    shift_vox: NDArray[np.float64]
+    next_hu: float
+
+
+def _peak(found: NDArray, reach: int) -> Peak:
+    """The highest value within the reach; its place between the voxels by parabolas."""
     for axis, size in enumerate(found.shape):
         shifts = np.arange(size)
-        keep = (shifts <= reach) | (shifts >= size - reach)
-        found = found.compress(keep, axis=axis) if not keep.all() else found
+        found = found.compress((shifts <= reach) | (shifts >= size - reach), axis=axis)
     index = np.unravel_index(int(found.argmax()), found.shape)
+    found = np.roll(found, [n // 2 - i for i, n in zip(index, found.shape, strict=True)], (0, 1, 2))
+    middle = tuple(n // 2 for n in found.shape)
     place = np.array(index, float)
-    for axis, size in enumerate(found.shape):
-        line = [
-            found[tuple((i + d) % size if a == axis else i for a, i in enumerate(index))]
+    for axis in range(3):
+        before, here, after = (
+            float(found[tuple(m + d * (a == axis) for a, m in enumerate(middle))])
             for d in (-1, 0, 1)
-        ]
-        bend = line[0] - 2 * line[1] + line[2]
+        )
+        bend = before - 2 * here + after
         if bend < 0:
-            place[axis] += float(np.clip(0.5 * (line[0] - line[2]) / bend, -0.5, 0.5))
+            place[axis] += float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
     sizes = np.array(found.shape)
-    return float(found[index]), np.where(place > sizes / 2, place - sizes, place)
+    apart = found.copy()
+    near = int(np.ceil(APART_MM / SEARCH_MM))
+    apart[tuple(slice(max(m - near, 0), m + near + 1) for m in middle)] = -np.inf
+    shift = np.where(place > sizes / 2, place - sizes, place)
+    return Peak(float(found[middle]), shift, float(apart.max()))
