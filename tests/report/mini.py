@@ -130,7 +130,7 @@ class Mini:
         """Scores of the test cases by the real evaluation."""
         scores, about = [], {}
         for run in runs:
-            about[run] = {"experiment": run.split("-")[0], "seed": 0}
+            about[run] = {"experiment": run.split("-")[0], "seed": int(run[-1])}
             for case in self.cases.values():
                 if case.split == "test":
                     known = self.data / "harmonize" / case.case
@@ -165,6 +165,10 @@ class Mini:
         """The text of the first page; the cases' pages come before it, as in the pipeline."""
         for case in self.cases:
             self.page(case)
+        return self.front_page()
+
+    def front_page(self) -> str:
+        """The text of the first page, made from what is there."""
         report(self.params, self.cases, self.data, self.reports, self.root)
         return (self.reports / "index.html").read_text()
 
@@ -172,6 +176,11 @@ class Mini:
         """Change parameters of the report."""
         section = self.params.report.model_copy(update=changes)
         self.params = self.params.model_copy(update={"report": section})
+
+    def set_seeds(self, seeds: list[int]) -> None:
+        """Train with these seeds."""
+        section = self.params.train.model_copy(update={"seeds": seeds})
+        self.params = self.params.model_copy(update={"train": section})
 
     def _record(self, stage: str, case: str, **details: Any) -> None:
         record = {"case": case, "stage": stage, "status": "ok", **details}

@@ -264,10 +264,11 @@ def test_tables_are_sorted_and_filtered(window, project):
     window.run(f"{head}.click()")
     highest = window.run(first.replace("cells[4]", "cells[7]"))
     assert float(lowest) < float(highest) == 1
-    field = "document.querySelector('.filter input')"
-    if window.run(f"!!{field}"):
-        window.run(f"{field}.value = 'unet'; {field}.dispatchEvent(new Event('input'))")
-        assert window.run(f"{field}.parentElement.textContent").endswith("rows") is False
+    field = "[...document.querySelectorAll('.filter')].at(-1).querySelector('input')"
+    window.run(f"{field}.value = 'unet vein'; {field}.dispatchEvent(new Event('input'))")
+    shown = f"""[...{field}.closest('.filter').nextElementSibling.querySelectorAll('tbody tr')]
+      .filter((row) => !row.hidden).map((row) => row.textContent.includes('vein'))"""
+    assert window.run(shown) == [True] * 3  # left, right, both sides
 
 
 @pytest.mark.parametrize("media", ["light", "dark"])

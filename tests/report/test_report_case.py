@@ -1,8 +1,10 @@
 """A case's page: what it shows of a segmented case, of any other, and of a refused one."""
 
+import dataclasses
 import io
 import json
 import re
+from pathlib import Path
 
 import mini
 import numpy as np
@@ -184,3 +186,35 @@ def test_of_a_case_that_no_stage_has_seen_there_is_nothing_to_inspect(tmp_path):
     findings = gather(project.params, project.cases, tmp_path / "empty")
     with pytest.raises(records.Missing, match="run `snakemake data/harmonize/phantom001"):
         inspection.inspect(findings, "phantom001", tmp_path / "x.html", "safe", "")
+
+
+def test_what_anatomy_and_label_checks_found_is_told_in_words(tmp_path):
+    project = mini.Mini(tmp_path)
+    project.case("phantom001", "train", "left")
+    for stage, more in (
+        ("crop", {"orientation": {"left_right": {"says": "mirrored"}, "couch": "behind"}}),
+        (
+            "harmonize",
+            {
+                "checks": {
+                    "in_lungs_share": 0.8183,
+                    "hu": {"all": -31.8, "lung_around": -831.9},
+                    "placement": {"shift_mm_lps": [0.0, 8.0, 0.0], "mirrored": ["left_right"]},
+                },
+                "decisions": {"sides_from": "the lung that a vessel leads to"},
+                "flags": [f"found in /clinic/{mini.HOSPITAL}"],
+            },
+        ),
+    ):
+        folder = project.data / stage / "phantom001"
+        record = records.read(folder, stage) | more
+        records.write_json(folder / records.RECORD[stage], record)
+    row = project.cases["phantom001"]
+    project.cases["phantom001"] = dataclasses.replace(row, source=Path("/clinic") / mini.HOSPITAL)
+    page = text(project.page("phantom001"))
+    assert "Anatomy and the file's axes left–right mirrored" in page
+    assert "Share of it in the lungs 82 %" in page
+    assert "HU of labels, of the lung around -32 / -832" in page
+    assert "shifted by 0, 8, 0 mm (left, back, head); mirrored: left_right" in page
+    assert "Note: found in (source)" in page
+    assert mini.HOSPITAL not in page

@@ -60,10 +60,10 @@ def test_unknown_classes_are_counted_beside_the_means(project):
 
 def test_in_one_minute_it_says_how_good_where_it_fails_and_how_sure(project):
     told = text(project.front.split('id="brief"')[1].split("</dl>")[0])
-    assert "How good? lacaf-s0 reaches a mean DSC of 1.000 (95 %: 1.000 to 1.000)" in told
+    assert "How good? Mean DSC: lacaf-s0 1.000 (95 %: 1.000 to 1.000); unet-s0 0." in told
     assert "Of the length that it finds, 100 % is called by the right name" in told
     assert "2 test cases of 2 patients. So few that the interval is no more than a hint." in told
-    assert "1 cases of the cohort were refused." in told
+    assert "1 of 4 cases of the cohort were refused." in told
 
 
 def test_the_longest_errors_lead_to_their_place(tmp_path):
@@ -95,6 +95,27 @@ def test_scores_stand_by_experiment_class_and_calibre(project):
     assert any(row.startswith("unet-s0 vein, both sides") for row in rows_of(project.front, "unet"))
 
 
+def test_seeds_of_an_experiment_are_shown_as_spread(tmp_path):
+    project = mini.Mini(tmp_path)
+    project.case("phantom001", "test")
+    lower = mini.truth()
+    lower[12:][lower[12:] == 1] = 0
+    for seed, labels in enumerate((mini.truth(), lower)):
+        project.trained(f"lacaf-s{seed}")
+        project.predicted(f"lacaf-s{seed}", "phantom001", labels)
+    summary = project.evaluated(["lacaf-s0", "lacaf-s1"])
+    low, high = (
+        summary[run]["against"]["truth"]["mean"]["dsc"]["mean"] for run in ("lacaf-s1", "lacaf-s0")
+    )
+    project.set_seeds([0, 1])
+    page = project.front_page()
+    cards = text(page.split('class="cards"')[1].split('id="brief"')[0])
+    assert cards.count("Mean DSC") == 1
+    assert "lacaf, 2 seeds" in cards
+    assert f"Mean DSC {(low + high) / 2:.3f}" in cards
+    assert f"Mean DSC: lacaf {(low + high) / 2:.3f} (seeds: {low:.3f} to {high:.3f})." in text(page)
+
+
 def test_scores_without_calibre_and_tables_are_shown_and_said_so(tmp_path):
     project = mini.Mini(tmp_path)
     project.case("phantom001", "test")
@@ -107,7 +128,7 @@ def test_scores_without_calibre_and_tables_are_shown_and_said_so(tmp_path):
                 statistics.pop("parts", None)
     records.write_json(project.data / "evaluate" / "summary.json", summary)
     shutil.rmtree(project.data / "evaluate" / "tables")
-    page = text(project.report())
+    page = text(project.front_page())
     assert "These scores hold no numbers by calibre." in page
     assert "Stage evaluate has not left a comparison of experiments here." in page
 

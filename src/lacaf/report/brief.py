@@ -9,7 +9,7 @@ from lacaf.coverage import CLASSES
 from lacaf.report.classscores import by_calibre
 from lacaf.report.findings import Findings
 from lacaf.report.palette import CLASS_NAME
-from lacaf.report.scores import AGAINST, best_reference, cell, entry, of_runs
+from lacaf.report.scores import AGAINST, across, best_reference, by_experiment, cell, entry, of_runs
 
 #: Below so many patients an interval is a rough guess, and the report says so.
 FEW_PATIENTS = 20
@@ -39,7 +39,7 @@ def in_brief(findings: Findings, worst: Sequence[Mapping[str, Any]]) -> list[tup
     run = main_run(findings)
     subjects = scored[run]
     answers = [
-        ("How good?", _how_good(scored, run, against)),
+        ("How good?", _how_good(findings, run, against)),
         ("Artery or vein?", _identity(subjects)),
         ("Where does it fail?", _failures(findings, subjects, run, against, worst)),
         ("How sure?", _how_sure(findings, subjects, against)),
@@ -72,16 +72,22 @@ def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _how_good(scored: Mapping[str, Mapping[str, Any]], run: str, against: str) -> str:
-    told = [f"{run} reaches a mean DSC of {_with_interval(scored[run], 'mean', 'dsc')}"]
-    told += [
-        f"{other} {_with_interval(subjects, 'mean', 'dsc')}"
-        for other, subjects in scored.items()
-        if other != run
-    ]
-    found = entry(scored[run], "both", "found_share").get("mean")
+def _how_good(findings: Findings, run: str, against: str) -> str:
+    experiments = by_experiment(findings, against)
+    own = next(name for name, runs in experiments.items() if run in runs)
+    told = []
+    for name in sorted(experiments, key=lambda name: name != own):
+        runs = experiments[name]
+        dsc = cell(across(findings, against, runs, "mean", "dsc"))
+        spread = [f"95 %: {dsc['interval']}"] if dsc["interval"] else []
+        spread += [f"seeds: {dsc['seeds']}"] if dsc["seeds"] else []
+        joined = "; ".join(spread)
+        who = runs[0] if len(runs) == 1 else name
+        told.append(f"{who} {dsc['mean']}{f' ({joined})' if spread else ''}")
+    found = across(findings, against, experiments[own], "both", "found_share").get("mean")
     also = f" It finds {percent(found)} of the vessels' length." if found is not None else ""
-    return f"{'; '.join(told)}. Measured against the {AGAINST[against].split(' (')[0]}.{also}"
+    measured = f"Measured against the {AGAINST[against].split(' (')[0]}."
+    return f"Mean DSC: {'; '.join(told)}. {measured}{also}"
 
 
 def _identity(subjects: Mapping[str, Any]) -> str:
@@ -155,14 +161,8 @@ def _how_sure(findings: Findings, subjects: Mapping[str, Any], against: str) -> 
         told.append("All of them are phantoms: nothing here says how it would do on patients.")
     refused = sum(findings.refusal(case) is not None for case in findings.cases)
     if refused:
-        told.append(f"{refused} cases of the cohort were refused.")
+        told.append(f"{refused} of {len(findings.cases)} cases of the cohort were refused.")
     seeds = {run.seed for run in findings.trained()}
     if len(seeds) == 1:
         told.append("One training seed: how much another seed would change is not known.")
     return " ".join(told)
-
-
-def _with_interval(subjects: Mapping[str, Any], subject: str, metric: str) -> str:
-    told = cell(entry(subjects, subject, metric))
-    interval = told["interval"]
-    return f"{told['mean']} (95 %: {interval})" if interval else str(told["mean"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 
 from lacaf.coverage import CLASSES
@@ -17,12 +17,14 @@ MAP_LEFT = 90
 MAP_SCALE = 1.35
 
 
-def coverage_map(splits: Mapping[str, Sequence[Mapping[str, object]]], linked: bool) -> str:
+def coverage_map(
+    splits: Mapping[str, Sequence[Mapping[str, object]]], linked: Container[object]
+) -> str:
     """Cases as columns, classes as rows, a cell filled where the class is labelled.
 
     Args:
         splits: split to rows of :func:`lacaf.report.cohort.matrix`.
-        linked: whether each column is a link to the case's page.
+        linked: the cases that have a page, to which their column leads.
 
     Returns:
         SVG whose cells have the classes ``cell labelled …``, coloured by the page's style; empty
@@ -43,7 +45,9 @@ def coverage_map(splits: Mapping[str, Sequence[Mapping[str, object]]], linked: b
                 row = y + number * (CELL_PX + 1)
                 parts.append(f'<text x="0" y="{row + 8}" font-size="9">{CLASS_NAME[name]}</text>')
             for number, about in enumerate(line):
-                parts.append(_column(about, MAP_LEFT + number * (CELL_PX + 1), y, linked))
+                parts.append(
+                    _column(about, MAP_LEFT + number * (CELL_PX + 1), y, about["case"] in linked)
+                )
             y += 4 * (CELL_PX + 1) + 8
         y += 6
     if not parts:

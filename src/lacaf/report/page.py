@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def report(
     about = manifest(params, findings, root)
     pages = _pages(findings, folder / "cases")
     chosen = params.report.palette
-    charts = _charts(findings, root, bool(pages))
+    charts = _charts(findings, root, pages)
     content = {
         "title": params.report.title,
         "version": package_version(),
@@ -165,7 +165,7 @@ def hero_case(findings: Findings) -> str:
     return next(iter(findings.segmented()), "")
 
 
-def _charts(findings: Findings, root: Path, linked: bool) -> dict[str, list[str]]:
+def _charts(findings: Findings, root: Path, linked: Container[object]) -> dict[str, list[str]]:
     """The charts of the page by the name of their file."""
     splits: dict[str, list[dict[str, Any]]] = {}
     for row in cohort.matrix(findings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lacaf.coverage import CLASSES
@@ -111,23 +111,56 @@ def best_reference(findings: Findings) -> str:
     return next((against for against in AGAINST if of_runs(findings, against)), "")
 
 
+def by_experiment(findings: Findings, against: str) -> dict[str, list[str]]:
+    """Experiment to the runs (seeds) of it that were scored against a reference."""
+    found: dict[str, list[str]] = {}
+    for run in of_runs(findings, against):
+        found.setdefault(str(findings.summary[run].get("experiment", run)), []).append(run)
+    return found
+
+
+def across(
+    findings: Findings, against: str, runs: Sequence[str], subject: str, metric: str
+) -> dict[str, Any]:
+    """Statistics of a metric over the seeds of an experiment, which are not pooled away.
+
+    Returns:
+        Of one run its own statistics. Of several the mean of their means, the outer limits of
+        their intervals, and ``seeds``: the lowest and the highest mean.
+    """
+    scored = of_runs(findings, against)
+    own = [found for run in runs if (found := entry(scored[run], subject, metric))]
+    means = [one["mean"] for one in own if one.get("mean") is not None]
+    if len(means) < 2:
+        return own[0] if own else {}
+    lows, highs = ([one[key] for one in own if one.get(key) is not None] for key in ("low", "high"))
+    return own[0] | {
+        "mean": sum(means) / len(means),
+        "low": min(lows, default=None),
+        "high": max(highs, default=None),
+        "seeds": (min(means), max(means)),
+    }
+
+
 def cards(findings: Findings) -> list[dict[str, Any]]:
-    """The numbers of the first screen: one card a run, against the best reference there is."""
+    """The numbers of the first screen: one card an experiment, against the best reference."""
     against = best_reference(findings)
-    return [
-        {
-            "run": run,
-            "network": network_name(findings, run),
-            "against": AGAINST[against],
-            "dsc": cell(entry(subjects, "mean", "dsc")),
-            "accuracy": cell(entry(subjects, "both", "accuracy")),
-            "always_artery": cell(entry(subjects, "both", "always_artery")),
-            "found": cell(entry(subjects, "both", "found_share")),
-            "patients": entry(subjects, "mean", "dsc").get("patients", 0),
-            "cases": entry(subjects, "mean", "dsc").get("cases", 0),
-        }
-        for run, subjects in of_runs(findings, against).items()
-    ]
+    wanted = {"dsc": ("mean", "dsc"), "found": ("both", "found_share")}
+    wanted |= {name: ("both", name) for name in ("accuracy", "always_artery")}
+    found = []
+    for name, runs in by_experiment(findings, against).items():
+        numbers = {key: across(findings, against, runs, *what) for key, what in wanted.items()}
+        found.append(
+            {
+                "run": runs[0] if len(runs) == 1 else f"{name}, {len(runs)} seeds",
+                "network": network_name(findings, runs[0]),
+                "against": AGAINST[against],
+                "patients": numbers["dsc"].get("patients", 0),
+                "cases": numbers["dsc"].get("cases", 0),
+                **{key: cell(value) for key, value in numbers.items()},
+            }
+        )
+    return found
 
 
 def scored_on(findings: Findings) -> str:
@@ -165,12 +198,13 @@ def entry(subjects: Mapping[str, Any], subject: str, metric: str) -> dict[str, A
 
 
 def cell(statistics: Mapping[str, Any]) -> dict[str, Any]:
-    """Mean and interval as text."""
+    """Mean, interval and spread of the seeds as text; the last two may be empty."""
     low, high, unit = (statistics.get(key) for key in ("low", "high", "unit"))
     known = low is not None and high is not None
     interval = f"{number(low, unit or '1')} to {number(high, unit or '1')}" if known else ""
     mean = statistics.get("mean")
-    return {"mean": number(mean, unit or "1"), "interval": interval, "value": mean}
+    seeds = " to ".join(number(value, unit or "1") for value in statistics.get("seeds", ()))
+    return {"mean": number(mean, unit or "1"), "interval": interval, "value": mean, "seeds": seeds}
 
 
 def _not_counted(subjects: Mapping[str, Any], about: Mapping[str, Any]) -> str:
