@@ -106,6 +106,10 @@ def way_back(image: Grid, grid: Grid) -> dict[str, Any]:
             "shape_zyx": list(image.shape),
             "affine_lps_xyz": image.affine.tolist(),
         },
-        "working": {"shape_zyx": list(grid.shape), "affine_lps_xyz": grid.affine.tolist()},
+        "working": {
+            "shape_zyx": list(grid.shape),
+            "affine_lps_xyz": grid.affine.tolist(),
+            "coarser_than_ct": round(grid.spacing_mm[0] / min(image.spacing_mm), 2),
+        },
         "coarse_mm": COARSE_MM,
     }
