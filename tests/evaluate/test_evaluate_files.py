@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import permutations
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from project import REPOSITORY
 
 from lacaf.coverage import CLASSES
 from lacaf.evaluate import coding, evaluate, read_coverage, scales_of
 from lacaf.evaluate.scoring import Scales
-from lacaf.records import Refusal
+from lacaf.records import Refusal, write_json
 from lacaf.volume import Grid, Volume, write
 
 TURN = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
@@ -284,3 +286,41 @@ def test_real_masks_of_two_grids_are_refused(real_data):
     vessels, fissures = folder / "vessels.nii.gz", folder / "fissures.nii.gz"
     with pytest.raises(Refusal, match=r"prediction has .* voxels of .* reference has .* voxels"):
         evaluate(fissures, vessels, None, coding=coding("1=artery", {}))
+
+
+@pytest.fixture
+def stages(tmp_path, labels, grid):
+    """A project with a prediction and a half-labelled reference, as their stages leave them."""
+    shutil.copy(REPOSITORY / "params" / "demo.yaml", tmp_path / "params.yaml")
+    half = labels.copy()
+    half[:, :, :30] = 255
+    states = {name: "labelled" if name.startswith("left") else "unknown" for name in CLASSES}
+    record = {"case": "case001", "status": "ok"}
+    for folder, array in (("infer", labels), ("harmonize", half), ("truth", labels)):
+        (tmp_path / folder).mkdir()
+        write(Volume(array, grid), tmp_path / folder / "labels.nii.gz")
+    write_json(tmp_path / "infer" / "prediction.json", record)
+    write_json(tmp_path / "harmonize" / "coverage.json", record | {"coverage": states})
+    return tmp_path
+
+
+def test_folders_of_stages_are_scored_by_the_projects_parameters(stages):
+    path = stages / "params.yaml"
+    path.write_text(path.read_text().replace("[1.0, 2.0]   # the first", "[3.0]   # the first"))
+    lacaf(stages, "infer", "harmonize", "--truth", "truth", "--out", "case001")
+    record = json.loads((stages / "case001" / "scores.json").read_text())
+    assert (record["case"], record["status"]) == ("case001", "ok")
+    assert record["nsd_tolerances_mm"] == [3.0]
+    assert set(record["made_from"]) == {"prediction", "reference", "truth"}
+    assert record["against"]["labelled"]["mean"]["classes_unknown"] == 2
+    assert record["against"]["truth"]["mean"]["classes_unknown"] == 0
+
+
+def test_a_case_that_an_earlier_stage_refused_stays_refused(stages):
+    refusal = {"stage": "crop", "finding": "no lungs", "expectation": "two", "remedy": "-"}
+    record = {"case": "case001", "status": "refused", "refusal": refusal | {"file": ""}}
+    write_json(stages / "infer" / "prediction.json", record)
+    (stages / "infer" / "labels.nii.gz").unlink()
+    lacaf(stages, "infer", "harmonize", "--out", "case001")
+    kept = json.loads((stages / "case001" / "scores.json").read_text())
+    assert (kept["status"], kept["refusal"]["stage"]) == ("refused", "crop")

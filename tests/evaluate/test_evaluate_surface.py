@@ -54,6 +54,27 @@ def test_dice_nsd_hd95_and_assd_equal_monai(spacing, seed):
         assert surface.nsd(masks, [tolerance])[0] == pytest.approx(float(nsd), abs=1e-6)
 
 
+def ellipsoids():
+    z, y, x = np.indices((16, 18, 20))
+    one = 4 * (z - 7) ** 2 + 3 * (y - 8) ** 2 + 2 * (x - 9) ** 2 <= 100
+    other = 3 * (z - 8) ** 2 + 4 * (y - 8) ** 2 + 2 * (x - 10) ** 2 <= 90
+    return one, other
+
+
+@pytest.mark.parametrize(
+    ("spacing", "expected"),
+    [
+        ((1.0, 1.0, 1.0), [0.436631608, 0.887413576, 1.0]),
+        ((1.25, 0.7, 0.9), [0.435225229, 0.821206753, 0.995008947]),
+        ((3.0, 0.5, 0.5), [0.837928164, 0.953721374, 0.98265831]),
+    ],
+)
+def test_nsd_equals_what_deepminds_package_gives(spacing, expected):
+    """surface-distance 0.1 on NumPy 1.26: compute_surface_dice_at_tolerance of these masks."""
+    masks = Masks(*(np.pad(mask, 1) for mask in ellipsoids()), spacing, (-1, -1, -1))
+    assert surface.nsd(masks, [0.5, 1.0, 2.0]) == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_the_area_of_each_pattern_equals_the_published_table(spacing):
     utils = pytest.importorskip("monai.metrics.utils")

@@ -193,6 +193,8 @@ def test_a_real_patients_vessels_have_a_plausible_length(real_data):
     vessels = volume.read(path)
     mask = np.pad(vessels.array > 0, 1)
     line = centreline(mask, vessels.grid.spacing_mm)
+    assert 600 < len(line.generation) < 2400  # 300 to 1200 forks
+    assert 0.2 < np.median(line.radius_mm) < 1.2
     assert 9.5e3 < line.length_mm.sum() < 20e3
     parts = cc3d.connected_components(mask, connectivity=26)
     assert len(np.unique(parts[tuple(line.points.T)])) == parts.max()
