@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def read(
             file=FILE,
         )
     found = _read(paths[0])
-    values, counts = np.unique(found.array[found.array != 0], return_counts=True)
-    if not values.size:
+    counts = _counts(found.array)
+    if not counts:
         raise _unfit("it is empty")
     _check_place(found, image, copy)
-    large = values[counts >= LUNG_SHARE * counts.sum()]
+    large = [v for v, n in counts.items() if n >= LUNG_SHARE * sum(counts.values())]
     if len(large) == 2:
         parts = (found.array == large[0]) + 2 * (found.array == large[1]).astype(np.uint8)
         numbered, how = Volume(parts.astype(np.uint8), found.grid), "two values"
@@ -59,7 +60,7 @@ def read(
     if ((sides != upright.array) & (sides > 0)).any():
         swap = np.array([0, 2, 1], np.uint8)
         numbered = Volume(swap[numbered.array], numbered.grid)
-    return numbered, {"parting": how, "values": [int(v) for v in values]}, []
+    return numbered, {"parting": how, "values": list(counts)}, []
 
 
 def _read(path: Path) -> Volume:
@@ -69,9 +70,21 @@ def _read(path: Path) -> Volume:
         mask = volume.read(path) if nifti else _read_itk(path)
     except Exception as error:
         raise _unfit(f"it cannot be read ({type(error).__name__})") from None
+    if np.issubdtype(mask.array.dtype, np.integer):
+        return mask
     if (mask.array != np.rint(mask.array)).any():
         raise _unfit("it holds fractions or NaN")
     return Volume(mask.array.astype(np.int32), mask.grid)
+
+
+def _counts(array: NDArray) -> dict[int, int]:
+    """Voxels of each value but 0; slice by slice, since masks may be large."""
+    counts: Counter[int] = Counter()
+    for plane in array:
+        values, number = np.unique(plane, return_counts=True)
+        counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
+    del counts[0]
+    return dict(sorted(counts.items()))
 
 
 def _read_itk(path: Path) -> Volume:

@@ -16,8 +16,8 @@ AIR_HU = -1024
 TRUNCATE = 3.0
 
 
-def sample(image: Volume, grid: Grid) -> Volume:
-    """A CT on another grid, float32 HU, not below AIR_HU, which also stands outside the image.
+def sample(image: Volume, grid: Grid, lowest: float = AIR_HU) -> Volume:
+    """A CT on another grid, float32 HU, not below ``lowest``, which also stands outside it.
 
     Along each axis on which ``grid`` is coarser, a Gaussian first widens a voxel's own width to
     the target's (FWHM² = target² - source²); then voxels are interpolated linearly. Both are one
@@ -26,18 +26,18 @@ def sample(image: Volume, grid: Grid) -> Volume:
     matrix = _target_to_source(image.grid, grid)
     dominant = np.abs(matrix[:3, :3]).argmax(axis=1)
     if not _separable(matrix, dominant, grid):
-        return resample(_own_axes(image, grid), grid, fill=AIR_HU)
+        return resample(_own_axes(image, grid, lowest), grid, fill=lowest)
     positions = [
         matrix[axis, target] * np.arange(grid.shape[target]) + matrix[axis, 3]
         for axis, target in enumerate(dominant)
     ]
     ratios = np.abs(matrix[np.arange(3), dominant])
-    array = _sampled(image.array, positions, ratios).transpose(np.argsort(dominant))
+    array = _sampled(image.array, positions, ratios, lowest).transpose(np.argsort(dominant))
     array = np.ascontiguousarray(array)
     for axis, position in enumerate(positions):
         place: list = [slice(None)] * 3
         place[int(dominant[axis])] = (position < -0.5) | (position > image.array.shape[axis] - 0.5)
-        array[tuple(place)] = AIR_HU
+        array[tuple(place)] = lowest
     return Volume(array, grid)
 
 
@@ -60,7 +60,7 @@ def _separable(matrix: NDArray, dominant: NDArray, grid: Grid) -> bool:
     return len(set(dominant.tolist())) == 3 and bool((reach < SAME_GRID_TOLERANCE_VOX).all())
 
 
-def _own_axes(image: Volume, grid: Grid) -> Volume:
+def _own_axes(image: Volume, grid: Grid, lowest: float) -> Volume:
     """The image around an oblique grid, low-passed for it, on axes of its own.
 
     Its voxels are at most a third as wide as the target's, so that the linear interpolation that
@@ -78,11 +78,13 @@ def _own_axes(image: Volume, grid: Grid) -> Volume:
     affine = image.grid.affine.copy()
     affine[:3, 3] = image.grid.to_mm(low)
     affine[:3, :3] = affine[:3, :3] * steps[::-1]  # the affine's order is x, y, z
-    array = _sampled(image.array, positions, np.maximum(ratios, 1.0))
+    array = _sampled(image.array, positions, np.maximum(ratios, 1.0), lowest)
     return Volume(array, Grid(array.shape, affine))
 
 
-def _sampled(array: NDArray, positions: list[NDArray], ratios: NDArray) -> NDArray[np.float32]:
+def _sampled(
+    array: NDArray, positions: list[NDArray], ratios: NDArray, lowest: float
+) -> NDArray[np.float32]:
     """Values at a lattice of source positions, axes as in the source."""
     weights = []
     for axis in range(3):
@@ -92,7 +94,7 @@ def _sampled(array: NDArray, positions: list[NDArray], ratios: NDArray) -> NDArr
         array = array[(slice(None),) * axis + (slice(used[0], used[-1] + 1),)]
     planes = np.empty((array.shape[0], len(positions[1]), len(positions[2])), np.float32)
     for out, plane in zip(planes, array, strict=True):
-        rows = weights[1] @ np.maximum(plane, AIR_HU).astype(np.float32)
+        rows = weights[1] @ np.maximum(plane, np.float32(lowest)).astype(np.float32, copy=False)
         out[...] = (weights[2] @ np.ascontiguousarray(rows.T)).T
     flat = weights[0] @ planes.reshape(len(planes), -1)
     return flat.reshape(-1, *planes.shape[1:])

@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from lacaf.crop.coarse import AIR_BELOW_HU, COARSE_MM
 from lacaf.crop.lungs import Lungs
-from lacaf.volume import Grid, Volume, low_passed, resample, upright_grid_around
+from lacaf.crop.sampling import sample
+from lacaf.volume import Grid, Volume, resample, upright_grid_around
 
 #: Slices of the working grid that are decided at a time, so that memory stays small.
 SLAB = 32
@@ -43,7 +44,7 @@ def own_mask(own: Volume, grid: Grid) -> NDArray[np.uint8]:
     out = np.zeros(grid.shape, np.uint8)
     most = np.full(grid.shape, 0.5, np.float32)
     for value in (1, 2):
-        share = resample(low_passed(Volume(own.array == value, own.grid), grid), grid).array
+        share = sample(Volume(own.array == value, own.grid), grid, lowest=0).array
         out[share >= most] = value
         np.maximum(most, share, out=most)
     return out
