@@ -36,3 +36,16 @@ def score(tmp_path, grid):
         return details["against"]["labelled"]
 
     return run
+
+
+@pytest.fixture
+def pair(tmp_path, grid):
+    """Writes prediction and reference; returns both paths."""
+
+    def run(prediction, reference):
+        paths = tmp_path / "prediction.nii.gz", tmp_path / "reference.nii.gz"
+        for path, array in zip(paths, (prediction, reference), strict=True):
+            write(Volume(array, grid), path)
+        return paths
+
+    return run

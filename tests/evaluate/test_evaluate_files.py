@@ -1,24 +1,15 @@
-"""Any two label volumes: formats, codings, coverage, and the command line without a project."""
+"""Any two label volumes: formats, orders of axes, codings, coverage."""
 
-import csv
-import io
-import json
-import os
-import shutil
-import subprocess
-import sys
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from project import REPOSITORY
 
 from lacaf.coverage import CLASSES
 from lacaf.evaluate import coding, evaluate, read_coverage, scales_of
 from lacaf.evaluate.scoring import Scales
-from lacaf.records import Refusal, write_json
+from lacaf.records import Refusal
 from lacaf.volume import Grid, Volume, write
 
 TURN = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
@@ -94,19 +85,6 @@ def test_four_axes_are_refused(tmp_path):
     sitk.WriteImage(sitk.Image([4, 4, 4, 2], sitk.sitkUInt8), tmp_path / "series.nrrd")
     with pytest.raises(Refusal, match="the volume has 4 axes"):
         evaluate(tmp_path / "series.nrrd", tmp_path / "series.nrrd", None)
-
-
-@pytest.fixture
-def pair(tmp_path, grid):
-    """Writes prediction and reference; returns both paths."""
-
-    def run(prediction, reference):
-        paths = tmp_path / "prediction.nii.gz", tmp_path / "reference.nii.gz"
-        for path, array in zip(paths, (prediction, reference), strict=True):
-            write(Volume(array, grid), path)
-        return paths
-
-    return run
 
 
 def test_volumes_that_know_no_sides_have_two_classes(pair, labels):
@@ -214,113 +192,8 @@ def test_scales_are_the_defaults_or_what_was_asked_for():
         scales_of(None, [0.0])
 
 
-def lacaf(folder, *arguments, code=0):
-    """Run the command in an empty folder, without a project."""
-    program = Path(sys.executable).parent / "lacaf"
-    answer = subprocess.run(
-        [program, "evaluate", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert answer.returncode == code, answer.stderr
-    return answer
-
-
-def test_the_command_needs_no_project(tmp_path, pair, labels):
-    (tmp_path / "params.yaml").write_text("somebody: else's\n")
-    paths = pair(np.roll(labels, 1, axis=2), labels)
-    shown = lacaf(tmp_path, *paths, "--json", "scores.json", "--csv", "rows.csv").stdout
-    assert "left artery" in shown
-    assert "NSD 2 mm" in shown
-    details = json.loads((tmp_path / "scores.json").read_text())
-    entry = details["against"]["labelled"]["classes"]["left_vein"]
-    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
-    found = {(row["subject"], row["part"], row["metric"]): row for row in rows}
-    assert float(found["left_vein", "all", "assd_mm"]["value"]) == entry["assd_mm"]
-    assert found["left_vein", "all", "assd_mm"]["unit"] == "mm"
-    assert len(found) == len(rows)
-
-
-def test_the_command_prints_what_programs_read(tmp_path, pair, labels):
-    paths = pair(labels, labels)
-    tolerances = ("--tolerance", "3", "--tolerance", "1.5")
-    details = json.loads(lacaf(tmp_path, *paths, "--json", "-", *tolerances).stdout)
-    assert details["nsd_tolerances_mm"] == [1.5, 3.0]
-    assert details["against"]["labelled"]["mean"]["nsd_1.5mm"] == 1
-    table = lacaf(tmp_path, *paths, "--csv", "-").stdout
-    assert {"left_artery", "vessel", "both", "mean"} < {
-        row["subject"] for row in csv.DictReader(io.StringIO(table))
-    }
-
-
-def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path, pair, labels, grid):
-    paths = pair(labels, labels)
-    missing = lacaf(tmp_path, paths[0], "nowhere.nii.gz", code=2).stderr
-    assert missing == "lacaf: nowhere.nii.gz is missing: there is no such file or folder\n"
-    moved = Grid.upright(grid.shape, (0.7, 0.8, 1.3))
-    write(Volume(labels, moved), tmp_path / "moved.nii.gz")
-    fault = lacaf(tmp_path, paths[0], "moved.nii.gz", code=2).stderr
-    assert "48 × 40 × 60 voxels of 1.2 × 0.8 × 0.7 mm (z, y, x)" in fault
-    assert "48 × 40 × 60 voxels of 1.3 × 0.8 × 0.7 mm (z, y, x)" in fault
-    assert "Traceback" not in missing + fault
-
-
-def test_the_command_loads_nothing_that_is_slow_to_load(tmp_path, pair, labels):
-    paths = pair(labels, labels)
-    heavy = "{'torch', 'monai', 'pandas', 'SimpleITK', 'mlflow', 'matplotlib'}"
-    code = (
-        "import sys; from lacaf.cli import app; sys.argv = ['lacaf', 'evaluate', *sys.argv[1:]]\n"
-        "try:\n    app()\nexcept SystemExit:\n    pass\n"
-        f"print({heavy} & set(sys.modules))"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=True
-    )
-    assert answer.stdout.splitlines()[-1] == "set()"
-
-
 def test_real_masks_of_two_grids_are_refused(real_data):
     folder = real_data / "med-rad-lungs/TumorTargetEnvironments/Patient4"
     vessels, fissures = folder / "vessels.nii.gz", folder / "fissures.nii.gz"
     with pytest.raises(Refusal, match=r"prediction has .* voxels of .* reference has .* voxels"):
         evaluate(fissures, vessels, None, coding=coding("1=artery", {}))
-
-
-@pytest.fixture
-def stages(tmp_path, labels, grid):
-    """A project with a prediction and a half-labelled reference, as their stages leave them."""
-    shutil.copy(REPOSITORY / "params" / "demo.yaml", tmp_path / "params.yaml")
-    half = labels.copy()
-    half[:, :, :30] = 255
-    states = {name: "labelled" if name.startswith("left") else "unknown" for name in CLASSES}
-    record = {"case": "case001", "status": "ok"}
-    for folder, array in (("infer", labels), ("harmonize", half), ("truth", labels)):
-        (tmp_path / folder).mkdir()
-        write(Volume(array, grid), tmp_path / folder / "labels.nii.gz")
-    write_json(tmp_path / "infer" / "prediction.json", record)
-    write_json(tmp_path / "harmonize" / "coverage.json", record | {"coverage": states})
-    return tmp_path
-
-
-def test_folders_of_stages_are_scored_by_the_projects_parameters(stages):
-    path = stages / "params.yaml"
-    path.write_text(path.read_text().replace("[1.0, 2.0]   # the first", "[3.0]   # the first"))
-    lacaf(stages, "infer", "harmonize", "--truth", "truth", "--out", "case001")
-    record = json.loads((stages / "case001" / "scores.json").read_text())
-    assert (record["case"], record["status"]) == ("case001", "ok")
-    assert record["nsd_tolerances_mm"] == [3.0]
-    assert set(record["made_from"]) == {"prediction", "reference", "truth"}
-    assert record["against"]["labelled"]["mean"]["classes_unknown"] == 2
-    assert record["against"]["truth"]["mean"]["classes_unknown"] == 0
-
-
-def test_a_case_that_an_earlier_stage_refused_stays_refused(stages):
-    refusal = {"stage": "crop", "finding": "no lungs", "expectation": "two", "remedy": "-"}
-    record = {"case": "case001", "status": "refused", "refusal": refusal | {"file": ""}}
-    write_json(stages / "infer" / "prediction.json", record)
-    (stages / "infer" / "labels.nii.gz").unlink()
-    lacaf(stages, "infer", "harmonize", "--out", "case001")
-    kept = json.loads((stages / "case001" / "scores.json").read_text())
-    assert (kept["status"], kept["refusal"]["stage"]) == ("refused", "crop")

@@ -83,6 +83,34 @@ def test_what_is_unknown_is_empty_in_the_table_and_counted_in_the_summary():
     json.dumps(summary, allow_nan=False)
 
 
+def test_parts_count_the_cases_that_do_not_know_and_those_that_lack_them():
+    thick = record("lacaf-s0", "c2", "p2", 0.6)
+    for parts in thick["against"].values():
+        for entry in (*parts["classes"].values(), *parts["groups"].values()):
+            entry["by_calibre"] = {"radius 0-1 mm": {"reference_tree_mm": 0.0}}
+    scores = [
+        record("lacaf-s0", "c0", "p0", 0.4, unknown=("right_artery", "right_vein")),
+        record("lacaf-s0", "c1", "p1", 0.8),
+        thick,
+    ]
+    _, summary, _ = summarize(scores, RUNS, SETTINGS)
+    entry = summary["lacaf-s0"]["against"]["labelled"]["right_vein"]["tree_detected"]
+    assert (entry["cases"], entry["unknown"], entry["undefined"]) == (2, 1, 0)
+    part = entry["parts"]["radius 0-1 mm"]
+    assert (part["mean"], part["cases"], part["unknown"], part["undefined"]) == (0.8, 1, 1, 1)
+
+
+def test_a_share_of_nothing_is_undefined_not_unknown():
+    absent = record("lacaf-s0", "c0", "p0", 0.9)
+    for parts in absent["against"].values():
+        parts["classes"]["left_vein"] |= {"state": "absent", "sensitivity": None}
+    rows, summary, _ = summarize([absent], RUNS, SETTINGS)
+    row = rows[(rows["subject"] == "left_vein") & (rows["metric"] == "sensitivity")].iloc[0]
+    assert row["state"] == "undefined"
+    entry = summary["lacaf-s0"]["against"]["labelled"]["left_vein"]["sensitivity"]
+    assert (entry["mean"], entry["unknown"], entry["undefined"]) == (None, 0, 1)
+
+
 def test_a_missed_class_is_zero_and_says_so():
     rows, summary, _ = summarize([record("lacaf-s0", "c0", "p0", 0.0)], RUNS, SETTINGS)
     own = rows[(rows["subject"] == "left_vein") & (rows["metric"] == "dsc")]

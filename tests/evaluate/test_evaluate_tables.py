@@ -86,6 +86,7 @@ def test_unknown_cases_are_counted_beside_the_mean(made):
     assert dsc.value == pytest.approx(0.2)
     assert dsc.unknown == 1
     assert dsc.low < dsc.value < dsc.high
+    assert (table.header[-1], row[-1]) == ("cases", 3)
 
 
 def test_the_bands_have_rows_of_their_own(made):

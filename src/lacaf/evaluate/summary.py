@@ -86,13 +86,16 @@ def _summary(long: DataFrame, samples: int) -> dict[str, Any]:
     keys = ["subject", "metric", "part"]
     for (subject, metric, part), own in long.groupby(keys, sort=False):
         entry = statistics(own["value"].tolist(), own["patient"].tolist(), samples)
-        entry["undefined"] = int((own["state"] == "undefined").sum())
-        entry["unknown"] -= entry["undefined"]
         at = subjects.setdefault(str(subject), {})
         if part == WHOLE:
+            undefined = int((own["state"] == "undefined").sum())
+            entry |= {"unknown": entry["unknown"] - undefined, "undefined": undefined}
             at[str(metric)] = {"unit": unit(str(metric)), **entry}
         else:
-            at.setdefault(str(metric), {}).setdefault("parts", {})[str(part)] = entry
+            whole = at[str(metric)]  # its rows come first
+            known = whole["cases"] + whole["undefined"]
+            entry |= {"unknown": whole["unknown"], "undefined": known - entry["cases"]}
+            whole.setdefault("parts", {})[str(part)] = entry
     return subjects
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lacaf.coverage import SIDES
@@ -29,7 +29,7 @@ NAMES = (
     "experiments",
     "comparison",
 )
-INTERVAL = "Mean over patients [95 % bootstrap interval] (cases that do not know)."
+INTERVAL = "Mean over patients [95 % bootstrap interval] (cases in which it is unknown)."
 Columns = Mapping[str, tuple[str, str]]  # heading → subject, metric
 
 
@@ -114,11 +114,10 @@ def headline(summary: Mapping[str, Any], params: Evaluate) -> Table:
     rows: list[list[Cell]] = []
     for run, about in summary.items():
         for against, subjects in about["against"].items():
-            cells = _estimates(subjects, columns.values())
-            counts = subjects["mean"]["dsc"]
-            own: list[Cell] = [run, against, *cells, counts["patients"], counts["cases"]]
-            rows.append([*own, len(about["refused"])])
-    header = ["run", "against", *columns, "patients", "cases", "refused"]
+            patients = subjects["mean"]["dsc"]["patients"]
+            numbers = _numbers(subjects, columns.values())
+            rows.append([run, against, *numbers, patients, len(about["refused"])])
+    header = ["run", "against", *columns, "cases", "patients", "refused"]
     caption = f"Scores of all runs. {INTERVAL} Class columns: DSC."
     return Table("headline", caption, header, rows, text_columns=2)
 
@@ -128,12 +127,12 @@ def _by_subject(
 ) -> Table:
     subjects = (*FOUR, "mean", *groups(FOUR))
     rows = [
-        [run, against, subject, *_estimates(found, [(subject, m) for m in columns.values()])]
+        [run, against, subject, *_numbers(found, [(subject, m) for m in columns.values()])]
         for run, against, found in _against(summary)
         for subject in subjects
         if subject in found
     ]
-    header = ["run", "against", "of", *columns]
+    header = ["run", "against", "of", *columns, "cases"]
     return Table(name, f"{caption} {INTERVAL}", header, rows, text_columns=3)
 
 
@@ -143,21 +142,21 @@ def _by_part(
     rows = []
     for run, against, found in _against(summary):
         for part in parts:
-            cells = _estimates(found, columns.values(), part)
-            if any(isinstance(c, Estimate) and c.value is not None for c in cells):
-                rows.append([run, against, part, *cells])
-    header = ["run", "against", "of", *columns]
+            *cells, cases = _numbers(found, columns.values(), part)
+            if cases:
+                rows.append([run, against, part, *cells, cases])
+    header = ["run", "against", "of", *columns, "cases"]
     return Table(name, f"{caption} {INTERVAL}", header, rows, text_columns=3)
 
 
 def _by_side(summary: Mapping[str, Any]) -> Table:
     rows = [
-        [run, against, side, *_estimates(found, [(side, m) for m in IDENTITY.values()])]
+        [run, against, side, *_numbers(found, [(side, m) for m in IDENTITY.values()])]
         for run, against, found in _against(summary)
         for side in (*SIDES, BOTH)
     ]
     caption = f"What found vessels are called, along the reference's centreline. {INTERVAL}"
-    header = ["run", "against", "side", *IDENTITY]
+    header = ["run", "against", "side", *IDENTITY, "cases"]
     return Table("identity", caption, header, rows, text_columns=3)
 
 
@@ -167,12 +166,16 @@ def _against(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str
             yield run, against, subjects
 
 
-def _estimates(subjects: Mapping[str, Any], wanted: Any, part: str | None = None) -> list[Cell]:
-    cells: list[Cell] = []
-    for subject, metric in wanted:
-        entry = subjects.get(subject, {}).get(metric, {})
-        if part is not None:
-            entry = entry.get("parts", {}).get(part, {})
-        limits = entry.get("low"), entry.get("high")
-        cells.append(Estimate(entry.get("mean"), *limits, entry.get("unknown", 0)))
-    return cells
+def _numbers(
+    subjects: Mapping[str, Any], wanted: Iterable[tuple[str, str]], part: str | None = None
+) -> list[Cell]:
+    """The estimates of some metrics, and how many cases have the first of them."""
+    entries = [subjects.get(subject, {}).get(metric, {}) for subject, metric in wanted]
+    if part is not None:
+        entries = [entry.get("parts", {}).get(part, {}) for entry in entries]
+    return [*map(_estimate, entries), entries[0].get("cases", 0)]
+
+
+def _estimate(entry: Mapping[str, Any]) -> Estimate:
+    limits = entry.get("low"), entry.get("high")
+    return Estimate(entry.get("mean"), *limits, entry.get("unknown", 0))
