@@ -207,5 +207,6 @@ def whole(root: Path) -> Mini:
             project.predicted(run, case, labels)
     project.evaluated(["lacaf-s0", "unet-s0"])
     lock = "stages:\n  train:\n    cmd: x\n    outs:\n    - {path: data/train, md5: abc.dir}\n"
+    lock += "  report:\n    cmd: x\n    outs:\n    - {path: reports/index.html, md5: old}\n"
     records.write_text(root / "dvc.lock", lock)
     return project

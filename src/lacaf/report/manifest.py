@@ -66,13 +66,17 @@ def manifest(params: Params, findings: Findings, root: Path) -> dict[str, Any]:
 
 
 def dvc_hashes(lock: Path) -> dict[str, dict[str, str]]:
-    """Stage to output to hash, from ``dvc.lock``; empty if DVC has not run."""
+    """Stage to output to hash, from ``dvc.lock``; empty if DVC has not run.
+
+    The report's own hashes are left out: they are those of the report before this one.
+    """
     if not lock.exists():
         return {}
     stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
     return {
         stage: {out["path"]: out.get("md5", "") for out in content.get("outs", [])}
         for stage, content in stages.items()
+        if stage != "report"
     }
 
 
