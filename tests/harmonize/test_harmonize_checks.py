@@ -87,45 +87,44 @@ class TestPlacement:
         assert check(Placement(2.0, 90.0, 70.0, (30.0, 0.0, 0.0), ()), refuse=True) == []
 
 
-class TestOnARealCT:
+@pytest.fixture(scope="module")
+def cip(real_data):
     """CIP's patient: 4 mm voxels, vessels by a program, artery and vein together."""
+    folder = real_data / "cip-10002K"
+    if not folder.is_dir():
+        pytest.skip(f"{folder.name} is not here")
+    image, labels, whole = (
+        volumes.read(folder / f"{name}.nrrd", name)[0]
+        for name in ("ct-64", "lm-64", "wholeLung-64")
+    )
+    x = image.grid.to_mm(np.moveaxis(np.indices(image.grid.shape), 0, -1))[..., 0]
+    left = x > np.median(x[whole.array > 0])
+    lungs = np.where(whole.array > 0, np.where(left, 1, 2), 0).astype(np.uint8)
+    places = image.grid.to_mm(np.argwhere(lungs > 0))
+    working = upright_grid_around(places, 2.0, 6.0)
+    seen = resample(image, working, fill=-1000).array.astype(np.int16)
+    vessel = Volume((labels.array >> 8 == 3).astype(np.uint8), image.grid)
+    return Volume(seen, working), resample(Volume(lungs, image.grid), working, "nearest"), vessel
 
-    @pytest.fixture(scope="class")
-    def case(self, real_data):
-        folder = real_data / "cip-10002K"
-        if not folder.is_dir():
-            pytest.skip(f"{folder.name} is not here")
-        image, labels, whole = (
-            volumes.read(folder / f"{name}.nrrd", name)[0]
-            for name in ("ct-64", "lm-64", "wholeLung-64")
-        )
-        x = image.grid.to_mm(np.moveaxis(np.indices(image.grid.shape), 0, -1))[..., 0]
-        left = x > np.median(x[whole.array > 0])
-        lungs = np.where(whole.array > 0, np.where(left, 1, 2), 0).astype(np.uint8)
-        places = image.grid.to_mm(np.argwhere(lungs > 0))
-        working = upright_grid_around(places, 2.0, 6.0)
-        seen = resample(image, working, fill=-1000).array.astype(np.int16)
-        vessel = Volume((labels.array >> 8 == 3).astype(np.uint8), image.grid)
-        on = resample(Volume(lungs, image.grid), working, "nearest")
-        return Volume(seen, working), on, vessel
 
-    def place(self, case, labels):
-        image, lungs, _ = case
+class TestOnARealCT:
+    def place(self, cip, labels):
+        image, lungs, _ = cip
         return find(resample(labels, image.grid, "nearest").array > 0, lungs.array, image)
 
-    def test_vessels_fit_best_where_they_are(self, case):
-        place = self.place(case, case[2])
+    def test_vessels_fit_best_where_they_are(self, cip):
+        place = self.place(cip, cip[2])
         assert place.here_hu == place.best_hu > 35
         assert check(place, refuse=True) == []
 
     @pytest.mark.parametrize("axis", [0, 1, 2])
-    def test_and_mirrored_nowhere_else(self, case, axis):
-        place = self.place(case, mirrored(case[2], axis))
+    def test_and_mirrored_nowhere_else(self, cip, axis):
+        place = self.place(cip, mirrored(cip[2], axis))
         assert place.mirrored == (AXES[axis],)
         assert place.here_hu < 6
 
-    def test_coarse_voxels_are_flagged(self, case):
-        image, lungs, vessel = case
+    def test_coarse_voxels_are_flagged(self, cip):
+        image, lungs, vessel = cip
         on = resample(vessel, image.grid, "nearest").array
         near = np.zeros(image.grid.shape, np.float32)
         found = evidence.measured(on, lungs.array, image, near, 0.0)

@@ -24,6 +24,11 @@ class Simple:
     lungs: Volume
     facts: dict
 
+    @property
+    def truth(self):
+        """No vessel leads to both lungs here."""
+        return self.labels
+
 
 def simple(shape=(26, 30, 44), spacing_mm=(2.0, 2.4, 3.0), seed=0) -> Simple:
     """Image, labels and lungs on an upright grid about 0; ``spacing_mm`` is x, y, z."""

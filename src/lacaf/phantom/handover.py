@@ -58,13 +58,12 @@ def hand_over(
     rng = np.random.default_rng([seed, zlib.crc32(case.case.encode())])
     drawn = draw(rng)
     handling = handling or drawn
-    image, labels, lungs = (
-        lay(part, handling) for part in (rendered.image, rendered.labels, rendered.lungs)
-    )
+    parts = (rendered.image, rendered.labels, rendered.truth, rendered.lungs)
+    image, labels, known, lungs = (lay(part, handling) for part in parts)
     series = raw / _below(case.source, case.case)
     write_series(image, fake_identity(case.patient), case.case, handling, series, rng)
     truth.mkdir(parents=True, exist_ok=True)
-    volume.write(labels, truth / "labels.nii.gz")
+    volume.write(known, truth / "labels.nii.gz")
     volume.write(lungs, truth / "lungs.nii.gz")
     facts: dict[str, Any] = {**asdict(handling), "labelled_side": None}
     if case.labels is not None and coding is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lacaf.coverage import CLASSES, nearest_side
+from lacaf.coverage import CLASSES, UNKNOWN, nearest_side
 from lacaf.params import Phantom
 from lacaf.phantom import anatomy, appearance, central, raster, scene, thorax, tree
 from lacaf.phantom.anatomy import Anatomy
@@ -30,7 +30,9 @@ class Rendered:
 
     Attributes:
         image: ``(Z, Y, X)`` int16, HU.
-        labels: uint8, the full truth: 1 left artery, 2 left vein, 3 right artery, 4 right vein.
+        labels: uint8, what an expert draws who draws all: 1 left artery, 2 left vein, 3 right
+            artery, 4 right vein; the trunk, which leads to both lungs, on the nearest one's side.
+        truth: the same with 255 where a vessel is of neither side alone: the trunk.
         lungs: uint8, 1 left, 2 right, with the vessels inside them.
         airways: uint8, 1 lumen of windpipe and bronchi, 2 their walls.
         facts: what was drawn, in values that JSON can hold.
@@ -38,6 +40,7 @@ class Rendered:
 
     image: Volume
     labels: Volume
+    truth: Volume
     lungs: Volume
     airways: Volume
     facts: dict[str, Any]
@@ -58,11 +61,12 @@ def render(case: str, phantom: Phantom) -> Rendered:
     }
     image, lungs = scene.paint(patient.body, contrast, findings, tubes, grid, look_rng)
     _blur_and_noise(image, noise_hu, noise_rng)
-    labels = _truth(patient, tubes, lungs, grid)
+    labels, shared = _labels(patient, tubes, lungs, grid)
     facts = _facts(contrast, findings, noise_hu, labels, lungs, grid)
     return Rendered(
         Volume(np.rint(image).clip(*HU_RANGE).astype(np.int16), grid),
         Volume(labels, grid),
+        Volume(np.where(shared, UNKNOWN, labels).astype(np.uint8), grid),
         Volume(lungs, grid),
         Volume(_airways(tubes), grid),
         facts,
@@ -116,24 +120,39 @@ def _blur_and_noise(image: NDArray, noise_hu: float, rng: np.random.Generator) -
         image[index] += gain * noise
 
 
-def _truth(
+def _labels(
     patient: Anatomy, tubes: dict[str, NDArray], lungs: NDArray, grid: Grid
-) -> NDArray[np.uint8]:
-    """The four classes where a vessel fills at least half a voxel; the atrium is heart, no vein."""
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The four classes where a vessel fills at least half a voxel, and which lead to both lungs.
+
+    The side is that of the lungs that a vessel leads to. The atrium is heart, no vein.
+    """
     artery = (tubes["artery"] >= 128) & (tubes["artery"] >= tubes["vein"])
     vein = (tubes["vein"] >= 128) & ~artery
     centre, half = central.LEFT_ATRIUM
     x, y, z = (a / patient.body.scale for a in scene.axes(grid))
     vein &= ~(thorax.ellipsoid(x, y, z, centre, half) < 0)
-    labels = np.zeros(grid.shape, np.uint8)
-    # all vessels lie in the lungs' box, and what is nearest to a lung is found in there too
+    nearest = _nearest_lung(lungs, grid)
+    side = np.where(lungs > 0, lungs, nearest)
+    shared = np.zeros(grid.shape, bool)
+    for mask, grown in ((artery, patient.arteries), (vein, patient.veins)):
+        central_part = mask & (lungs == 0)
+        places = grid.to_mm(np.argwhere(central_part))
+        whose = tree.leads_to(grown)[tree.nearest_node(grown, places)]
+        shared[central_part] = whose == 3
+        side[central_part] = np.where(whose == 3, side[central_part], whose)
+    kind = artery + 2 * vein.astype(np.uint8)
+    return np.where(kind > 0, kind + 2 * (side - 1), 0).astype(np.uint8), shared
+
+
+def _nearest_lung(lungs: NDArray, grid: Grid) -> NDArray[np.uint8]:
+    """The side of each voxel's nearest lung; 1 far from both, where no vessel is."""
     box = ndimage.find_objects((lungs > 0).astype(np.uint8))[0]
     index = grid.to_mm(np.array([part.start for part in box]))
     inner = Grid.upright(lungs[box].shape, grid.spacing_mm[::-1], tuple(index))
-    side = nearest_side(lungs[box], inner)
-    kind = artery[box] + 2 * vein[box].astype(np.uint8)
-    labels[box] = np.where(kind > 0, kind + 2 * (side - 1), 0)
-    return labels
+    out = np.ones(grid.shape, np.uint8)
+    out[box] = nearest_side(lungs[box], inner)
+    return out
 
 
 def _airways(tubes: dict[str, NDArray]) -> NDArray[np.uint8]:

@@ -255,3 +255,23 @@ def push_away(tree: Tree, obstacles: Obstacles, gap_mm: float, rounds: int) -> T
         move[tree.fixed] = 0
         tree = smooth(replace(tree, points=tree.points + 0.8 * move), 1)
     return tree
+
+
+def leads_to(grown: Tree) -> NDArray[np.uint8]:
+    """Which side's tips lie behind each node: 1 the left's, 2 the right's, 3 both."""
+    tips = grown.children == 0
+    left = grown.points[:, 0] > 0
+    sides = np.where(tips, np.where(left, 1, 2), 0).astype(np.uint8)
+    for node in range(len(sides) - 1, -1, -1):
+        if grown.parent[node] >= 0:
+            sides[grown.parent[node]] |= sides[node]
+    return sides
+
+
+def nearest_node(grown: Tree, points_mm: NDArray) -> NDArray[np.int64]:
+    """For each point the node whose segment is the nearest one, to a fraction of its length."""
+    inner = grown.segments
+    share = np.linspace(0, 1, 8)[:, None, None]
+    start, end = grown.points[grown.parent[inner]], grown.points[inner]
+    along = (start + share * (end - start)).reshape(-1, 3)
+    return np.tile(inner, len(share))[cKDTree(along).query(points_mm)[1]]
