@@ -42,8 +42,9 @@ def distance_mm(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
 def nearest_side(lungs: NDArray, grid: Grid) -> NDArray[np.uint8]:
     """The side (1 left, 2 right) of each voxel: that of the lung nearest in millimetres.
 
-    This is how central vessels get a side: the pulmonary trunk and the hilum belong to the
-    lung they are closest to. A voxel inside a lung has the side of that lung.
+    A voxel inside a lung has the side of that lung. Of a vessel outside the lungs this is not
+    the side (the trunk is nearest to the left lung and belongs to neither): see
+    ``lacaf.harmonize.central``.
 
     Raises:
         ValueError: one of the lungs is missing.

@@ -26,8 +26,8 @@ SURROUNDINGS_MM = 6.0
 HU_RANGE = (-1000, 200)
 #: Shifts up to this are searched, mm.
 FARTHEST_MM = 60.0
-#: A place is one that fits from this mean excess on, HU. True labels have 150 to 350, on a CT of
-#: 4 mm voxels 40; mirrored ones have less than 30, there less than 10, at the best of all shifts.
+#: A place is one that fits from this mean excess on, HU. True labels have 180 to 380, on a CT of
+#: 4 mm voxels 40; mirrored ones at most 70, there less than 10, at the best of all shifts.
 LEAST_HU = 30.0
 #: Refused: another place fits so many times better. About 2.5 mm off for vessels of 2 to 4 mm.
 REFUSED_GAIN = 1.4
