@@ -1,17 +1,14 @@
 """NIfTI files, written fast: a header of our own making, and gzip that keeps up with decoders.
 
-The bytes depend on the volume alone, not on the order in which blocks are ready. A ``.nii.gz``
-is one gzip member, which every reader takes (browsers refuse several). Packing is ISA-L's;
-another kind of processor may pack otherwise, and unpacks to the same.
+A ``.nii.gz`` is one gzip member, which every reader takes (browsers refuse several), packed by
+ISA-L; another kind of processor may pack otherwise, and unpacks to the same.
 """
 
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,7 +28,8 @@ SCANNER_COORDINATES = 1
 MOST_ALONG_AXIS = 32767
 #: The header, four bytes that say "no extension", then the voxels.
 VOXELS_AT = 352
-#: Packed one by one, so that two threads share the work; larger blocks pack no better.
+#: Packed one by one, so that two threads share the work; larger blocks pack no better. Always
+#: as many, however the voxels come, so that the bytes depend on the volume alone.
 BLOCK_BYTES = 2**20
 #: Of ISA-L's 0 to 3: as small as zlib's fastest in a fifth of the time.
 LEVEL = 2
@@ -56,16 +54,28 @@ def writing(path: Path, grid: Grid, dtype: DTypeLike) -> Iterator[Callable[[NDAr
     """
     dtype = np.dtype(dtype)
     left = int(np.prod(grid.shape))
-    with path.open("wb") as handle, _packing(handle, path.name.endswith(".gz")) as write:
-        write(header(grid, dtype))
+    block = bytearray(header(grid, dtype))
+    with ExitStack() as stack:
+        handle: BinaryIO | None = None
 
         def add(voxels: NDArray) -> None:
-            nonlocal left
+            nonlocal block, handle, left
             left -= voxels.size
             plain = np.ascontiguousarray(voxels, dtype.newbyteorder("<"))
-            write(plain.reshape(-1).view(np.uint8).data)
+            data = plain.reshape(-1).view(np.uint8).data
+            if handle is None:  # not before: who decodes may fork, and threads do not survive that
+                handle = stack.enter_context(_opened(path))
+            while data:
+                room = BLOCK_BYTES - len(block)
+                block += data[:room]
+                data = data[room:]
+                if len(block) == BLOCK_BYTES:
+                    handle.write(block)
+                    block = bytearray()
 
         yield add
+        if handle is not None:
+            handle.write(block)
     if left:
         raise ValueError(f"{abs(left)} voxels too {'few' if left > 0 else 'many'} for {grid.shape}")
 
@@ -120,59 +130,10 @@ def _quaternion(axes: NDArray) -> tuple[tuple[float, float, float], float]:
     return (flip * b + 0.0, flip * c + 0.0, flip * d + 0.0), handedness
 
 
-@contextmanager
-def _packing(handle: BinaryIO, gzip: bool) -> Iterator[Callable[[memoryview | bytes], object]]:
-    """A function that writes bytes, as they are or as gzip."""
-    if not gzip:
-        yield handle.write
-        return
-    with ThreadPoolExecutor(THREADS) as pool:
-        packed = _Packed(handle, pool)
-        yield packed.write
-        packed.finish()
+def _opened(path: Path) -> BinaryIO:
+    """The file to write into: as it is, or packed by threads into one gzip member."""
+    if not path.name.endswith(".gz"):
+        return path.open("wb")
+    from isal import igzip_threaded
 
-
-class _Packed:
-    """A gzip file of one member, packed in blocks of fixed size by threads."""
-
-    def __init__(self, handle: BinaryIO, pool: ThreadPoolExecutor) -> None:
-        self._handle = handle
-        self._pool = pool
-        self._waiting: deque[Future[bytes]] = deque()
-        self._block = bytearray()
-        self._crc = self._size = 0
-        handle.write(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff")  # no name, no time
-
-    def write(self, data: memoryview | bytes) -> None:
-        from isal import isal_zlib
-
-        self._crc = isal_zlib.crc32(data, self._crc)
-        self._size += len(data)
-        while data:
-            room = BLOCK_BYTES - len(self._block)
-            self._block += data[:room]
-            data = data[room:]
-            if len(self._block) == BLOCK_BYTES:
-                self._submit(last=False)
-
-    def finish(self) -> None:
-        self._submit(last=True)
-        self._drain(0)
-        self._handle.write(struct.pack("<II", self._crc, self._size % 2**32))
-
-    def _submit(self, last: bool) -> None:
-        self._waiting.append(self._pool.submit(_packed, self._block, last))
-        self._block = bytearray()
-        self._drain(4 * THREADS)
-
-    def _drain(self, most: int) -> None:
-        while len(self._waiting) > most:
-            self._handle.write(self._waiting.popleft().result())
-
-
-def _packed(block: bytearray, last: bool) -> bytes:
-    from isal import isal_zlib
-
-    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15)
-    end = isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH
-    return packer.compress(block) + packer.flush(end)
+    return igzip_threaded.open(path, "wb", LEVEL, threads=THREADS, block_size=BLOCK_BYTES)
