@@ -7,6 +7,8 @@ from vessels import ISOTROPIC, forked, tube
 
 from lacaf.evaluate.branches import DETACHED
 from lacaf.evaluate.centreline import centreline
+from lacaf.evaluate.masks import Masks
+from lacaf.evaluate.topology import topology
 from lacaf.evaluate.tree import pool, tree
 
 EDGES_MM = (1.0, 2.5)
@@ -111,6 +113,9 @@ def test_a_broken_link_costs_no_branch_but_makes_two_trees(parts):
     assert found["tree_detected"] == pytest.approx(1 - 4 / 110, abs=0.01)
     assert found["branches_detected"] == 1
     assert found["false_branches"] == 0
+    shape = topology(Masks(broken, parts["whole"], ISOTROPIC, (0, 0, 0)))
+    assert (shape["reference_b0"], shape["prediction_b0"], shape["b0_error"]) == (1, 2, 1)
+    assert shape["b1_error"] == shape["b2_error"] == 0
 
 
 def test_a_thickened_tree_is_detected_as_a_whole(parts):

@@ -51,9 +51,9 @@ def test_the_example_of_the_guide_runs(project):
     section = GUIDE.split("### An example to run")[1].split("\n### ")[0]
     blocks = re.findall(r"(?:^    .*\n)+", section.replace("\\\n", "\\\n    "), re.M)
     shown = [project.run("bash", "-ec", block) for block in blocks]
-    phantoms, other_order, half, other_way = shown
+    phantoms, other_order, half, left_alone = shown
     assert phantoms.count("phantom done") == 2
     assert re.search(r"artery +\| 1\.000", other_order)
     assert re.search(r"right artery +\| 0\.000 .*missed", half)
-    assert re.search(r"right artery +\| +– .*unknown", other_way)
-    assert re.search(r"mean +\| 1\.000 .*2 scored, 2 unknown", other_way)
+    assert re.search(r"right artery +\| +– .*unknown", left_alone)
+    assert re.search(r"mean +\| 1\.000 .*2 scored, 2 unknown", left_alone)
