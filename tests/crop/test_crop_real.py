@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from thorax import dice
 
+from lacaf.crop.coarse import coarse
+from lacaf.crop.lungs import find
 from lacaf.records import Refusal
 from lacaf.volume import Grid, Volume, resample
 
@@ -93,6 +95,15 @@ def test_a_low_dose_screening_ct(cropped, screening):
     near = working.grid.to_index(bowel.corners_mm()[:1]).round().astype(int)[0]
     part = tuple(slice(max(n - 8, 0), n + 9) for n in near)
     assert not ((working.array[part] < -950) & (lungs.array[part] > 0)).any()
+
+
+def test_the_slit_of_air_over_a_couch_is_no_trachea(screening):
+    found = find(coarse(screening), 100.0)
+    y = {
+        name: np.nonzero(mask)[1] for name, mask in (("tree", found.airways), ("lung", found.mask))
+    }
+    assert y["tree"].max() < np.quantile(y["lung"], 0.9)
+    assert np.nonzero(found.airways)[0].mean() > np.nonzero(found.mask)[0].mean()
 
 
 def test_a_tumour_case_against_the_contours_of_the_radiotherapists(cropped, tumour_case):

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lacaf.crop.coarse import in_slice
+
 #: Cross-section of a trachea, mm², from a child's to a wide adult's.
 TRACHEA_MM2 = (25.0, 900.0)
 #: How far a trachea may lie from the middle of the body, mm.
@@ -57,7 +59,7 @@ def _trachea(
     hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: float, midline_index: float
 ) -> NDArray[np.bool_] | None:
     """The longest tube of dark air near the midline, or None."""
-    slices, count = ndimage.label(air, structure=_in_slice())
+    slices, count = ndimage.label(air, structure=in_slice())
     if not count:
         return None
     where = np.nonzero(air)
@@ -77,10 +79,3 @@ def _trachea(
         if length >= longest and np.percentile(hu[box][tube], 30) < LUMEN_CORE_HU:
             best, longest = number, length
     return None if best is None else tubes == best
-
-
-def _in_slice() -> NDArray[np.bool_]:
-    """Neighbours within an axial slice only."""
-    structure = np.zeros((3, 3, 3), bool)
-    structure[1] = ndimage.generate_binary_structure(2, 1)
-    return structure

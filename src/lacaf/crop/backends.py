@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lacaf.crop import given, lungs, networks
-from lacaf.crop.airways import airways
-from lacaf.crop.coarse import AIR_BELOW_HU, Coarse
+from lacaf.crop.coarse import Coarse
 from lacaf.crop.lungs import Lungs
 from lacaf.crop.parting import sided
 from lacaf.crop.working import own_mask
@@ -60,9 +59,7 @@ def _from_mask(own: Volume, copy: Coarse, method: dict, flags: list[str]) -> Lun
                 else []
             ),
         ]
-    air = (copy.hu < AIR_BELOW_HU) & ~copy.unseen
-    inside = lungs.inside_air(copy, air)
-    tree = airways(copy.hu, inside, copy.grid.spacing_mm[0], copy.midline_index())
-    outside = np.zeros_like(air) if tree is None else tree & (mask == 0)
-    filled = (mask > 0) & ~air
+    tree = lungs.airways_of(copy)
+    outside = np.zeros_like(copy.air) if tree is None else tree & (mask == 0)
+    filled = (mask > 0) & ~copy.air
     return Lungs(mask, filled, outside, copy.grid, own=own, flags=flags, method=method)

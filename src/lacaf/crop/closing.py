@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lacaf.crop.coarse import in_slice
+
 #: Radius of the closing that takes vessels of the hilum and small consolidations in, mm.
 CLOSING_MM = 10.0
 #: What lung surrounds within an axial slice is filled up to this size, mm²: more than the section
@@ -50,9 +52,8 @@ def _closed(lung: NDArray[np.bool_], spacing: float) -> NDArray[np.bool_]:
 
 def _without_small_holes(lung: NDArray[np.bool_], size_vox: float) -> NDArray[np.bool_]:
     """Lung with the holes of its axial slices filled that have at most so many voxels."""
-    flat = np.zeros((3, 3, 3), bool)
-    flat[1] = ndimage.generate_binary_structure(2, 1)
-    holes, count = ndimage.label(~np.pad(lung, ((0, 0), (1, 1), (1, 1))), structure=flat)
+    free = ~np.pad(lung, ((0, 0), (1, 1), (1, 1)))
+    holes, count = ndimage.label(free, structure=in_slice())
     small = np.bincount(holes.ravel(), minlength=count + 1) <= size_vox
     small[0] = False
     small[np.unique(holes[:, 0])] = False

@@ -14,7 +14,7 @@ CUT_FLAG, CUT_REFUSE = 0.02, 0.5
 #: Lung that borders on what the scanner did not see, as a share of the lungs' surface.
 UNSEEN_FLAG, UNSEEN_REFUSE = 0.005, 0.25
 #: Lung borders on the unseen if it comes so near on the coarse grid: no chest wall is thinner.
-NEAR_UNSEEN_VOX = 2
+NEAR_UNSEEN_VOX = 3
 #: The left lung holds 42 to 50 % of the air of two healthy ones; beyond these shares one of them
 #: has lost a third of its volume or more.
 LEFT_SHARE = (0.36, 0.57)
