@@ -1,5 +1,8 @@
 """Arrays without a place: the order of axes is found by the CT, or the case is refused."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from thorax import ORIENTATIONS
@@ -92,16 +95,26 @@ def test_a_symmetric_label_has_no_order(tmp_path, ct):
     assert "one order far before all others" in refused(path, symmetric, tmp_path / "out")
 
 
+def huge(path):
+    """A header that announces a petabyte."""
+    head = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": (100000, 100000, 100000)}
+    np.lib.format.write_array_header_1_0(head, fields)
+    with zipfile.ZipFile(path, "w") as held:
+        held.writestr("data.npy", head.getvalue())
+
+
 @pytest.mark.parametrize(
     ("write", "words"),
     [
         (lambda p: p.write_bytes(b"PK\3\4 no archive"), "cannot be read"),
-        (lambda p: np.savez(p, a=np.zeros(3), b=np.zeros(3)), "none is called `data`"),
+        (lambda p: np.savez(p, a=np.zeros(3), b=np.zeros(3)), "no array called `data`"),
         (lambda p: np.savez(p, data=np.zeros((2, 3, 4, 5))), "its array has the shape"),
-        (lambda p: np.savez(p, data=np.array([{"a": 1}], object)), "cannot be read"),
+        (lambda p: np.savez(p, data=np.array([{"a": 1}], object)), "the kind `O`"),
+        (huge, "its array has the shape (100000, 100000, 100000)"),
         (lambda p: np.savez(p, data=np.full((4, 4, 4), 0.4)), "fractions or NaN in 64 voxels"),
     ],
-    ids=["broken", "two arrays", "four axes", "pickled objects", "probabilities"],
+    ids=["broken", "two arrays", "four axes", "pickled objects", "huge", "probabilities"],
 )
 def test_files_that_are_no_labels(tmp_path, ct, write, words):
     (tmp_path / "in").mkdir()

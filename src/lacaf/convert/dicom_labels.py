@@ -70,20 +70,37 @@ def read(
     """
     with warnings.catch_warnings(), sources.opened(path) as source:
         warnings.simplefilter("ignore")  # pydicom quotes header values
-        objects, flags = _of_this_ct(_objects(source.files), identity)
-        named = [n for dataset, kind in objects for n in _named(dataset, kind)]
-        chosen = _matched(named, patterns)
-        parts: dict[str, Volume] = {}
-        facts: dict[str, Any] = {}
-        for pattern, one in chosen.items():
-            reader = rtstruct.volume_of if one.kind == "rtstruct" else segmentation.volume_of
-            part, found, odd = reader(one.dataset, one.number, image, f"`{pattern}`")
-            meaning = patterns[pattern]
-            parts[meaning] = _united(parts.get(meaning), part, meaning)
-            facts[pattern] = {"kind": one.kind, **found}
-            flags += odd
-    left = len(named) - len(chosen)
-    return parts, {"named": facts, "other_names": left}, flags
+        try:
+            return _read(source.files, patterns, image, identity)
+        except Refusal:
+            raise
+        except Exception as error:  # pydicom raises whatever it likes on broken values, and late
+            if machines_fault(error):
+                raise
+            raise Refusal(
+                f"a value in it cannot be used ({type(error).__name__})",
+                expectation="a whole RTSTRUCT or DICOM-SEG",
+                remedy="export the labels anew",
+                file=ROLE,
+            ) from None
+
+
+def _read(
+    files: Sequence[Path], patterns: Mapping[str, str], image: Volume, identity: Identity | None
+) -> tuple[dict[str, Volume], dict[str, Any], list[str]]:
+    objects, flags = _of_this_ct(_objects(files), identity)
+    named = [n for dataset, kind in objects for n in _named(dataset, kind)]
+    chosen = _matched(named, patterns)
+    parts: dict[str, Volume] = {}
+    facts: dict[str, Any] = {}
+    for pattern, one in chosen.items():
+        reader = rtstruct.volume_of if one.kind == "rtstruct" else segmentation.volume_of
+        part, found, odd = reader(one.dataset, one.number, image, f"`{pattern}`")
+        meaning = patterns[pattern]
+        parts[meaning] = _united(parts.get(meaning), part, meaning)
+        facts[pattern] = {"kind": one.kind, **found}
+        flags += odd
+    return parts, {"named": facts, "other_names": len(named) - len(chosen)}, flags
 
 
 def _objects(files: Iterable[Path]) -> list[Object]:

@@ -8,7 +8,6 @@ than its surroundings. Trees of vessels have no symmetry, so only one way fits, 
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
@@ -66,24 +65,39 @@ def read_array(path: Path, role: str) -> NDArray:
         Refusal: the file is broken, holds several arrays, or none of three axes.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            names = list(held.files)
-            name = KEY if KEY in names else names[0] if len(names) == 1 else None
-            array = None if name is None else held[name]
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError) as error:
+        name, shape, kind = _announced(path)
+        usable = name is not None and len(shape) == 3 and kind in "biuf"
+        array = _loaded(path, name) if usable and 0 < np.prod(shape) <= MOST_VOXELS else None
+    except Exception as error:  # zip and NumPy raise whatever they like on a broken file
         if machines_fault(error):
             raise
         raise _unusable(f"it cannot be read ({type(error).__name__})", role) from None
+    if name is None:
+        raise _unusable(f"it holds no array called `{KEY}`, and not one alone", role)
     if array is None:
-        raise _unusable(f"it holds {len(names)} arrays and none is called `{KEY}`", role)
-    if (
-        array.ndim != 3
-        or not array.size
-        or array.size > MOST_VOXELS
-        or array.dtype.kind not in "biuf"
-    ):
-        raise _unusable(f"its array has the shape {array.shape} and the type {array.dtype}", role)
+        raise _unusable(f"its array has the shape {shape} and the kind `{kind}`", role)
     return array.view(np.uint8) if array.dtype == bool else array
+
+
+def _announced(path: Path) -> tuple[str | None, tuple[int, ...], str]:
+    """Name, shape and kind of the array, before any memory is asked for."""
+    with zipfile.ZipFile(path) as held:
+        names = [n.removesuffix(".npy") for n in held.namelist() if n.endswith(".npy")]
+        name = KEY if KEY in names else names[0] if len(names) == 1 else None
+        if name is None:
+            return None, (), ""
+        with held.open(f"{name}.npy") as stream:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+    return name, tuple(int(n) for n in shape), dtype.kind
+
+
+def _loaded(path: Path, name: str | None) -> NDArray:
+    with np.load(path, allow_pickle=False) as held:
+        return held[name]
 
 
 def _unusable(finding: str, role: str) -> Refusal:

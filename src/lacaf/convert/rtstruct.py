@@ -21,6 +21,8 @@ from lacaf.volume import Volume
 #: A contour may leave its plane, and a plane the slice it was drawn on, by this share of the
 #: distance between slices: text in the file is rounded.
 OFF_PLANE = 0.1
+#: No scanner's coordinates are larger, mm.
+FARTHEST_MM = 1e5
 #: Two planes of contours further apart than this many usual distances are no neighbours: the
 #: vessel ends there and begins anew.
 GAP = 1.5
@@ -129,9 +131,9 @@ def _points(contour: pydicom.Dataset, role: str) -> NDArray[np.float64]:
         numbers = np.asarray(contour.get("ContourData") or [], float)
     except (TypeError, ValueError):
         numbers = np.array([np.nan])
-    if numbers.size % 3 or not np.isfinite(numbers).all():
+    if numbers.size % 3 or not (np.abs(numbers) < FARTHEST_MM).all():  # False for NaN, too
         raise Refusal(
-            f"a contour has {numbers.size} coordinates, or some that are no numbers",
+            f"a contour has {numbers.size} coordinates, or some that are no places in a scanner",
             expectation="x, y and z of each point, mm",
             remedy="export the structure set anew",
             file=role,

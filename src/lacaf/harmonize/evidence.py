@@ -15,6 +15,8 @@ from lacaf.volume import Volume
 #: Vessels in the lungs are at least this much denser than the lung around them, HU: far less
 #: than the 300 to 600 of thin slices, for a CT of 4 mm voxels shows 80.
 VESSEL_ABOVE_LUNG_HU = 50.0
+#: A class with less in the lungs is too little for a mean, ml.
+LEAST_CLASS_ML = 0.5
 #: A voxel is dense if it is this much above the median of the lung around, HU.
 DENSE_HU = 100.0
 #: Flagged if fewer of the labelled voxels are dense; true labels have 0.7 to 1. Refused if it is
@@ -54,14 +56,18 @@ def measured(
         of all, and of the lung around them; ``contrast_hu``, the difference, of each class and
         of all; ``dense_share`` of the labelled voxels and of the lung around; ``in_air_share``
         (outside the lungs) and ``beyond_chest_share`` (outside the working grid) of all labelled
-        vessels. What has no voxels is None.
+        vessels. What has (almost) no voxels is None.
     """
     vessel = is_vessel(labels)
     inside = vessel & (lungs > 0)
     distance = distance_mm(vessel, image.grid)
     around = (lungs > 0) & (distance > AROUND_MM[0]) & (distance < AROUND_MM[1])
     lung_hu = _mean(image.array, around)
-    hu = {name: _mean(image.array, inside & (labels == v)) for v, name in enumerate(CLASSES, 1)}
+    hu = {}
+    for value, name in enumerate(CLASSES, start=1):
+        mask = inside & (labels == value)
+        enough = mask.sum() * image.grid.voxel_ml >= LEAST_CLASS_ML
+        hu[name] = _mean(image.array, mask) if enough else None
     hu["all"] = _mean(image.array, inside)
     dense = image.array > (np.median(image.array[around]) if around.any() else 0) + DENSE_HU
     here_ml = float(vessel.sum() * image.grid.voxel_ml)
