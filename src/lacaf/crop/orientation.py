@@ -117,6 +117,8 @@ def _front_back(lungs: Lungs, copy: Coarse) -> dict[str, Any]:
     behind = bone[:, int(middle) + 1 :].sum(axis=(1, 2))
     before = bone[:, : int(middle) + 1].sum(axis=(1, 2))
     told = behind != before
+    if not told.any():
+        return {"says": UNKNOWN, "spine_behind": None}
     share = float((behind > before)[told].mean())
     says = AS_STORED if share > SPINE_BEHIND[1] else UNKNOWN
     facts = {"says": CONTRARY if share < SPINE_BEHIND[0] else says, "spine_behind": round(share, 3)}
