@@ -60,6 +60,9 @@ def enhanced(slices, shared=("PlaneOrientationSequence", "PixelMeasuresSequence"
 
 def save(dataset, path, syntax=ExplicitVRLittleEndian):
     """Write it, packed if the syntax packs."""
+    meta = dataset.file_meta
+    dataset = Dataset({element.tag: element for element in dataset})  # forgets how it was written
+    dataset.file_meta = meta
     if syntax.is_encapsulated:
         plugin = "pyjpegls" if "JPEG-LS" in syntax.name else ""
         dataset.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)

@@ -172,7 +172,7 @@ KINDS = [
     dicom("jpeg-ls-spoilt", "a spoilt JPEG-LS stream", "refused", "its pixels cannot be decoded",
           spoil_stream, syntax="jpeg-ls"),
     dicom("not-packed", "plain pixels that are declared to be JPEG-LS", "refused",
-          "its pixels cannot be decoded", syntax(JPEGLSLossless)),
+          "its packed pixel data break off or are no whole parts", syntax(JPEGLSLossless)),
     dicom("jpeg-baseline", "JPEG that loses HU", "refused", "JPEG Baseline (Process 1)",
           syntax("1.2.840.10008.1.2.4.50")),
     dicom("mpeg", "an encoding that no decoder reads", "refused", "MPEG2 Main Profile",

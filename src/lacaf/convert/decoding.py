@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -17,15 +16,19 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    RLELossless,
 )
 
-from lacaf.convert.headers import Header
+from lacaf.convert.headers import UNDEFINED, Header
 from lacaf.convert.hounsfield import Hounsfield, from_stored, table
 from lacaf.records import Refusal, machines_fault
 
 #: Pixels that lie in the file as they are.
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
+#: Heads of the parts of packed pixels, and the mark with which every kind of JPEG ends.
+ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+JPEG_END = b"\xff\xd9"
 
 
 def decode(header: Header, padding: tuple[int, int] | None, out: NDArray[np.int16]) -> Hounsfield:
@@ -45,10 +48,10 @@ def decode(header: Header, padding: tuple[int, int] | None, out: NDArray[np.int1
     rescale = (header.slope, header.intercept, padding)
     try:
         if header.transfer_syntax in PLAIN and header.bits_allocated == 16 and header.pixels:
-            return table(header.bits_stored, header.signed, *rescale).of(_plain(header), out)
+            return table(header.bits_stored, bool(header.signed), *rescale).of(_plain(header), out)
         if header.transfer_syntax in JPEG_LS and header.frames == 1 and header.pixels:
             words, bits = _jpeg_ls(header)
-            return table(bits, header.signed, *rescale).of(words, out)
+            return table(bits, bool(header.signed), *rescale).of(words, out)
         stored = _unpacked(header)
     except Refusal:
         raise
@@ -95,11 +98,7 @@ def _jpeg_ls(header: Header) -> tuple[NDArray[np.uint16], int]:
     """
     import jpeg_ls
 
-    assert header.pixels is not None
-    with header.path.open("rb", buffering=0) as handle:
-        handle.seek(header.pixels[0])
-        packed = get_frame(handle.readall(), 0, number_of_frames=1)
-    content, info = jpeg_ls.decode_pixel_data(packed)
+    content, info = jpeg_ls.decode_pixel_data(b"".join(_fragments(header)))
     shape = (info["height"], info["width"])
     bits = info["bits_per_sample"]
     if shape != (header.rows, header.columns) or info["components"] != 1 or not 8 < bits <= 16:
@@ -109,19 +108,53 @@ def _jpeg_ls(header: Header) -> tuple[NDArray[np.uint16], int]:
 
 def _unpacked(header: Header) -> NDArray:
     """Stored values by one of pydicom's decoders."""
+    if header.transfer_syntax.is_encapsulated:
+        _fragments(header)  # checked: pydicom would take what follows for pixels
     # pydicom prefers pylibjpeg for JPEG-LS, which needs three times as long.
     plugin = "pyjpegls" if header.transfer_syntax in JPEG_LS else ""
     if header.frames > 1:
-        return pixel_array(
-            _dataset(header.path, header.path.stat().st_mtime_ns),
-            index=header.frame,
-            raw=True,
-            decoding_plugin=plugin,
-        )
+        dataset = _dataset(header.path, header.path.stat().st_mtime_ns)
+        return pixel_array(dataset, index=header.frame, raw=True, decoding_plugin=plugin)
     # A deflated file must be unpacked whole before its pixels can be found.
     deflated = header.transfer_syntax == DeflatedExplicitVRLittleEndian
     origin = pydicom.dcmread(header.path) if deflated else header.path
     return pixel_array(origin, raw=True, decoding_plugin=plugin)
+
+
+def _fragments(header: Header) -> list[bytes]:
+    """The parts of packed pixel data (PS3.5 A.4), without the offset table, whole to the last.
+
+    Raises:
+        Refusal: they break off, or a JPEG stream ends without its mark.
+    """
+    if header.pixels is None:
+        raise _broken("it holds no packed pixel data", header)
+    changed = header.path.stat().st_mtime_ns
+    found = _all_fragments(header.path, changed, *header.pixels)
+    ends = found if len(found) == header.frames else found[-1:]
+    jpeg = header.transfer_syntax != RLELossless
+    if not found or (jpeg and not all(part.rstrip(b"\0").endswith(JPEG_END) for part in ends)):
+        raise _broken("its packed pixel data break off or are no whole parts", header)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _all_fragments(path: Path, changed: int, start: int, length: int) -> list[bytes]:
+    """The fragments of a file, read once for all its frames; none if they are not whole."""
+    with path.open("rb", buffering=0) as handle:
+        handle.seek(start)
+        content = handle.readall() if length == UNDEFINED else handle.read(length)
+    found, at = [], 0
+    while at < len(content):
+        head = content[at : at + 8]
+        if head[:4] == SEQUENCE_END:
+            break
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] != ITEM or at + 8 + size > len(content):
+            return []
+        found.append(content[at + 8 : at + 8 + size])
+        at += 8 + size
+    return found[1:]
 
 
 @lru_cache(maxsize=1)

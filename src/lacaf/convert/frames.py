@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydicom import Dataset
 
-from lacaf.convert.values import number, numbers, text, value
+from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, text, value
 
 if TYPE_CHECKING:
     from lacaf.convert.headers import Header
@@ -52,8 +52,8 @@ def _frame(header: Header, index: int, groups: Sequence[Dataset]) -> Header:
         row=orientation[:3] if orientation else None,
         column=orientation[3:] if orientation else None,
         spacing=numbers(measures, "PixelSpacing", 2),
-        thickness=number(measures, "SliceThickness"),
-        tilt=number(_group(groups, "CTAcquisitionDetailsSequence"), "GantryDetectorTilt"),
+        thickness=number(measures, "SliceThickness", MOST_THICKNESS_MM),
+        tilt=number(_group(groups, "CTAcquisitionDetailsSequence"), "GantryDetectorTilt", 90),
         slope=number(rescale, "RescaleSlope"),
         intercept=number(rescale, "RescaleIntercept"),
         rescale_type=text(rescale, "RescaleType").upper(),

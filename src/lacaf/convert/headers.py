@@ -17,7 +17,7 @@ import pydicom
 from pydicom.uid import UID
 
 from lacaf.convert import frames
-from lacaf.convert.values import number, numbers, padding, text, whole
+from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, padding, text, whole
 from lacaf.records import machines_fault
 
 TAGS = [
@@ -83,7 +83,7 @@ class Header:
     photometric: str
     bits_allocated: int
     bits_stored: int
-    signed: bool
+    signed: bool | None
     padding: tuple[int, int] | None
     slope: float | None
     intercept: float | None
@@ -193,15 +193,15 @@ def _header(
         row=orientation[:3] if orientation else None,
         column=orientation[3:] if orientation else None,
         spacing=numbers(dataset, "PixelSpacing", 2),
-        thickness=number(dataset, "SliceThickness"),
-        tilt=number(dataset, "GantryDetectorTilt"),
+        thickness=number(dataset, "SliceThickness", MOST_THICKNESS_MM),
+        tilt=number(dataset, "GantryDetectorTilt", 90),
         rows=whole(dataset, "Rows"),
         columns=whole(dataset, "Columns"),
         samples=whole(dataset, "SamplesPerPixel", 1),
         photometric=text(dataset, "PhotometricInterpretation"),
         bits_allocated=whole(dataset, "BitsAllocated"),
         bits_stored=whole(dataset, "BitsStored"),
-        signed=number(dataset, "PixelRepresentation") == 1,
+        signed={0: False, 1: True}.get(whole(dataset, "PixelRepresentation", -1)),
         padding=padding(dataset),
         slope=number(dataset, "RescaleSlope"),
         intercept=number(dataset, "RescaleIntercept"),

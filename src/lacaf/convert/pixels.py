@@ -140,6 +140,13 @@ def _check_hounsfield(header: Header) -> None:
             remedy=remedy,
             file=header.place,
         )
+    if header.signed is None:
+        raise Refusal(
+            "PixelRepresentation is missing: whether values are signed cannot be told",
+            expectation="0 or 1",
+            remedy="export the series anew, with its original headers",
+            file=header.place,
+        )
     if header.photometric != "MONOCHROME2":
         raise Refusal(
             "the pixels are not MONOCHROME2",

@@ -156,4 +156,10 @@ def _untar(path: Path, folder: Path) -> list[Path]:
             if handle is not None:
                 found[member.name] = _target(folder, number, member.name)
                 room = _unpack(handle, found[member.name], room)
+        # The check sum of a packed stream stands at its end, and is checked when that is read.
+        rest = 0
+        while archive.fileobj is not None and (block := archive.fileobj.read(BLOCK_BYTES)):
+            rest += len(block)
+            if rest > MOST_BYTES:
+                raise _too_large(f"more than {MOST_BYTES / 1e9:g} GB")
     return [found[name] for name in sorted(found)]

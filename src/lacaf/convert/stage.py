@@ -42,8 +42,9 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
     Raises:
         Refusal: the case cannot be used.
     """
-    # pydicom quotes header values in warnings and logs; those may be a patient's.
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    # Libraries quote header values in warnings and logs; those may be a patient's.
+    for library in ("pydicom", "nibabel.global"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), sources.opened(case.source) as source:
         warnings.simplefilter("ignore")
         image, details, identity = _image(source, params.convert, case.series, folder)

@@ -6,9 +6,12 @@ from typing import Any
 
 from pydicom import Dataset
 
-#: No length, place or rescale value of a CT is beyond these; a larger number is damage.
+#: No place of a CT is beyond this; a larger number is damage.
 MOST_MM = 1e6
-MOST = 1e9
+#: No rescale value or stored value of a CT either. Dates and numbers of patients that slipped
+#: into another element are larger, and must not be told as if they were something else.
+MOST = 1e5
+MOST_THICKNESS_MM = 100.0
 
 
 def value(dataset: Dataset, keyword: str) -> Any:
@@ -43,13 +46,13 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
     return found if len(found) == count and plausible else None
 
 
-def number(dataset: Dataset, keyword: str) -> float | None:
-    """An element of one plausible number."""
+def number(dataset: Dataset, keyword: str, most: float = MOST) -> float | None:
+    """An element of one plausible number: no larger than ``most``."""
     try:
         found = float(value(dataset, keyword))
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if abs(found) < MOST else None
+    return found if abs(found) <= most else None  # also None for NaN
 
 
 def whole(dataset: Dataset, keyword: str, default: int = 0) -> int:

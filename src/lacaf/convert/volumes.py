@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf import nifti, volume
-from lacaf.convert import declared, stacking, tilt
+from lacaf import volume
+from lacaf.convert import declared, itk_files, sound, stacking, tilt
 from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.convert.sources import volume_kind
 from lacaf.records import Refusal, machines_fault
@@ -23,10 +21,6 @@ RIGHT_ANGLE = 1e-3
 #: The two matrices of a NIfTI file may be turned against each other by 45 degrees (cosine); a
 #: registered sform is a little, a flipped one by 180.
 SAME_WAY = 0.7071
-#: A voxel of less than this many cubic mm spans no volume.
-SINGULAR = 1e-9
-#: 2048 x 2048 x 500 and more.
-MOST_VOXELS = 2**31
 
 
 def read(path: Path, file: str) -> tuple[Volume, str]:
@@ -43,10 +37,10 @@ def read(path: Path, file: str) -> tuple[Volume, str]:
             remedy="convert it to one of these with its geometry",
             file=file,
         )
-    found = _read_nifti(path, file) if kind == "nifti" else _read_itk(path, kind, file)
+    found = _read_nifti(path, file) if kind == "nifti" else itk_files.read(path, kind, file)
     if not found.array.size:
-        raise _broken(ValueError("no voxels"), file)
-    _check_matrix(found.grid.affine, file)
+        raise sound.broken(ValueError("no voxels"), file)
+    sound.check_matrix(found.grid.affine, file)
     return found, kind
 
 
@@ -130,76 +124,33 @@ def _lean(grid: Grid, file: str) -> float:
     return float(np.degrees(np.arccos(abs(np.cross(x, y) @ z))))
 
 
-def _broken(error: Exception, file: str) -> Refusal:
-    return Refusal(
-        f"it cannot be read ({type(error).__name__})",
-        expectation="a whole file with one 3-D volume",
-        remedy="fetch the file again, or convert it anew",
-        file=file,
-    )
-
-
-def _check_three_axes(shape: Sequence[int], components: int, file: str) -> None:
-    """One value at each place of a volume, and no more of them than any CT has."""
-    size = "x".join(str(n) for n in shape)
-    if len(shape) != 3 or components != 1:
-        raise Refusal(
-            f"it holds {size} voxels of {components} values: {len(shape)} axes",
-            expectation="one 3-D volume with one value a voxel",
-            remedy="take one volume out of it (one time, one channel)",
-            file=file,
-        )
-    if math.prod(int(n) for n in shape) > MOST_VOXELS or max(shape) > nifti.MOST_ALONG_AXIS:
-        raise Refusal(
-            f"its header asks for {size} voxels",
-            expectation=f"at most {MOST_VOXELS / 1e9:.1f} billion voxels",
-            remedy="fetch the file again, or convert it anew",
-            file=file,
-        )
-
-
-def _check_matrix(affine: NDArray, file: str) -> None:
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < SINGULAR:
-        raise Refusal(
-            "its orientation matrix is singular or not finite",
-            expectation="three axes in the patient",
-            remedy="write the file anew with its geometry",
-            file=file,
-        )
-
-
-def _no_orientation(what: str, file: str) -> Refusal:
-    return Refusal(
-        f"it states no orientation ({what}): left and right cannot be told",
-        expectation="the direction of each axis in the patient",
-        remedy="convert it anew from DICOM; do not guess",
-        file=file,
-    )
-
-
 def _read_nifti(path: Path, file: str) -> Volume:
     import nibabel as nib
 
-    broken = (
+    faults = (
         *(OSError, EOFError, ValueError, TypeError, KeyError, zlib.error),
         nib.filebasedimages.ImageFileError,
         nib.spatialimages.HeaderDataError,
     )
     try:
+        if path.name.lower().endswith(".gz"):
+            sound.check_packed(path, 0)
         image: Any = nib.load(path)
         header = image.header
-        _check_three_axes(image.shape[:3] + tuple(n for n in image.shape[3:] if n != 1), 1, file)
-        _check_matrix(image.affine, file)
+        sound.check_three_axes(
+            image.shape[:3] + tuple(n for n in image.shape[3:] if n != 1), 1, file
+        )
+        sound.check_matrix(image.affine, file)
         stated = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
         found = volume.read(path) if stated else None
-    except broken as error:
+    except faults as error:
         if machines_fault(error):
             raise
-        raise _broken(error, file) from None
+        raise sound.broken(error, file) from None
     if found is None:
-        raise _no_orientation("qform and sform codes are 0", file)
+        raise sound.no_orientation("qform and sform codes are 0", file)
     if not _one_way(header):
-        raise _no_orientation("its qform and its sform contradict each other", file)
+        raise sound.no_orientation("its qform and its sform contradict each other", file)
     return found
 
 
@@ -213,54 +164,3 @@ def _one_way(header: Any) -> bool:
         return True
     first, second = (m[:3, :3] / np.linalg.norm(m[:3, :3], axis=0) for m in matrices)
     return bool(((first * second).sum(axis=0) > SAME_WAY).all())
-
-
-def _read_itk(path: Path, kind: str, file: str) -> Volume:
-    import SimpleITK as sitk
-
-    if kind == "nrrd" and not _nrrd_has_space(path):
-        raise _no_orientation("no `space` field", file)
-    sitk.ProcessObject.GlobalWarningDisplayOff()  # ITK's warnings quote file names
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        _check_three_axes(reader.GetSize(), reader.GetNumberOfComponents(), file)
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _broken(error, file) from None
-    if kind == "mha" and not _mha_has_directions(path):
-        raise _no_orientation("no `TransformMatrix` field", file)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    array = sitk.GetArrayFromImage(image)
-    return Volume(array, Grid(array.shape, affine))
-
-
-def _mha_has_directions(path: Path) -> bool:
-    """Whether the text head of a MetaImage names its axes (ITK would assume them silently)."""
-    with path.open("rb") as handle:
-        for _ in range(1000):
-            key = handle.readline(4096).split(b"=")[0].strip().lower()
-            if key in (b"transformmatrix", b"rotation", b"orientation"):
-                return True
-            if key in (b"elementdatafile", b""):
-                return False
-    return False
-
-
-def _nrrd_has_space(path: Path) -> bool:
-    """Whether the text head of a NRRD file names its space (ITK would assume one silently)."""
-    with path.open("rb") as handle:
-        for _ in range(1000):
-            line = handle.readline(4096).strip().lower()
-            if not line:
-                return False
-            if line.startswith(b"space:"):
-                return (
-                    line.split(b":", 1)[1]
-                    .strip()
-                    .startswith((b"left", b"right", b"lps", b"ras", b"las"))
-                )
-    return False
