@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -56,6 +56,10 @@ class Missing(Fault, FileNotFoundError):
     """A file that an earlier stage should have written is not there."""
 
 
+class Unwritable(Fault):
+    """A file that was asked for cannot be written: no right, no space, or a folder is there."""
+
+
 def machines_fault(error: BaseException) -> bool:
     """Whether an error is the machine's (a full disk, a lost share, no memory), not the data's.
 
@@ -85,11 +89,21 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file as a new file, never in place.
 
     A file that DVC's cache shares by a hard link keeps its old content there.
+
+    Raises:
+        Unwritable: there can be no such file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise Unwritable(
+            f"{path} cannot be written: {os.strerror(error.errno or errno.EIO).lower()}"
+        ) from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

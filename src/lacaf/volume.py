@@ -112,17 +112,19 @@ def read(path: Path) -> Volume:
     """Read a NIfTI file. Integer files keep their type; others come as float32.
 
     Raises:
-        ValueError: the file is not a 3-D volume or its matrix is singular.
+        ValueError: the file is not a 3-D volume of numbers or its matrix is singular.
     """
     image = _load(path)
     shape = _three_axes(image.shape)
     if len(shape) != 3:
         raise ValueError(f"{path} has shape {image.shape}, expected three axes")
+    if image.get_data_dtype().kind not in "iuf":
+        raise ValueError(f"{path} holds colours or complex numbers, expected one number a voxel")
     plain = image.dataobj.slope in (1, None) and image.dataobj.inter in (0, None)
     exact = plain and np.issubdtype(image.get_data_dtype(), np.integer)
     data = np.asanyarray(image.dataobj) if exact else image.get_fdata(dtype=np.float32)
     affine = RAS_TO_LPS @ image.affine
-    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ValueError(f"{path} has a singular orientation matrix")
     array = np.ascontiguousarray(data.reshape(shape, order="F").T)
     return Volume(array, Grid(array.shape, affine))

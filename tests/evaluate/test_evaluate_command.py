@@ -71,6 +71,17 @@ def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path, pair, labe
     assert "Traceback" not in missing + fault
 
 
+def test_folders_where_files_belong_are_faults_too(tmp_path, pair, labels):
+    paths = pair(labels, labels)
+    (tmp_path / "folder").mkdir()
+    for given in (("folder", paths[1]), (paths[0], "folder")):
+        assert "folder is a folder, and not one of stage" in lacaf(tmp_path, *given, code=2).stderr
+    assert "coverage" in lacaf(tmp_path, *paths, "--coverage", "folder", code=2).stderr
+    written = lacaf(tmp_path, *paths, "--json", "folder", code=2).stderr
+    assert written == "lacaf: folder cannot be written: is a directory\n"
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
 def test_the_command_loads_nothing_that_is_slow_to_load(tmp_path, pair, labels):
     paths = pair(labels, labels)
     heavy = "{'torch', 'monai', 'pandas', 'SimpleITK', 'mlflow', 'matplotlib'}"

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -158,6 +159,25 @@ def test_a_value_that_was_not_declared_is_refused_not_dropped(pair, labels):
         )
 
 
+def test_values_may_be_as_large_as_a_program_likes(tmp_path, pair, labels):
+    """A table with room for all values between them would take 4 GB."""
+    far = np.array([0, 2_000_000_000, *[-2_000_000_000] * 3], np.int32)
+    paths = pair(far[labels], labels)
+    there = coding("2000000000=left_artery,-2000000000=other", {})
+    scores = evaluate(*paths, None, prediction_coding=there)["against"]["labelled"]
+    assert [scores["classes"][name]["dsc"] for name in CLASSES] == [1, 0, 0, 0]
+    with pytest.raises(Refusal, match=r"prediction: holds the value.s. -2e\+09; expected"):
+        evaluate(*paths, None, prediction_coding=coding("2000000000=left_artery", {}))
+
+
+@pytest.mark.parametrize("kind", [[("R", "u1"), ("G", "u1"), ("B", "u1")], "complex64"])
+def test_colours_and_complex_numbers_are_no_labels(tmp_path, kind):
+    path = tmp_path / "labels.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.dtype(kind)), np.eye(4)), path)
+    with pytest.raises(Refusal, match="prediction: the volume holds colours or complex"):
+        evaluate(path, path, None)
+
+
 @pytest.mark.parametrize("text", ["nonsense", "1=aorta", "x=artery", "1=artery,", "0=artery"])
 def test_a_coding_that_cannot_be_understood_is_refused(text):
     with pytest.raises(Refusal, match="coding"):
@@ -185,11 +205,21 @@ def test_a_class_that_the_coverage_does_not_name_is_unknown(tmp_path, pair, labe
     assert found == dict(zip(CLASSES, expected, strict=True))
 
 
+def test_what_is_known_of_arteries_is_known_of_both_sides(pair, labels):
+    scores = evaluate(*pair(labels, labels), {"artery": "labelled"})["against"]["labelled"]
+    found = {name: entry["state"] for name, entry in scores["classes"].items()}
+    expected = ("labelled", "unknown", "labelled", "unknown")
+    assert found == dict(zip(CLASSES, expected, strict=True))
+
+
 def test_scales_are_the_defaults_or_what_was_asked_for():
     assert scales_of(None) == Scales([1.0, 2.0], (1.0, 2.0, 4.0))
     assert scales_of(None, [3.0, 0.5, 3.0]).nsd_tolerances_mm == [0.5, 3.0]
     with pytest.raises(Refusal, match="tolerance"):
         scales_of(None, [0.0])
+    for length in (np.nan, np.inf):
+        with pytest.raises(Refusal, match="tolerance"):
+            scales_of(None, [1.0, length])
 
 
 def test_real_masks_of_two_grids_are_refused(real_data):

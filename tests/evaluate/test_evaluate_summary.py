@@ -9,9 +9,10 @@ from lacaf import params
 from lacaf.coverage import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
 from lacaf.evaluate.scoring import Scales, subject_keys
-from lacaf.evaluate.statistics import holm, statistics
+from lacaf.evaluate.statistics import holm, statistics, wilcoxon
 from lacaf.evaluate.subjects import FOUR, groups
 from lacaf.evaluate.summary import COLUMNS
+from lacaf.records import Refusal
 
 SETTINGS = params.Evaluate(
     nsd_tolerances_mm=[1.0, 2.0], calibre_edges_mm=[1.0, 2.0, 4.0], bootstrap=200
@@ -224,8 +225,40 @@ def test_runs_of_one_experiment_are_compared_as_runs(scores_csv):
     assert "lacaf-s1 − lacaf-s0" in text
     assert "unet" not in text
     assert " 1 |" in text  # no difference at all: p = 1
-    with pytest.raises(ValueError, match=r"no run or experiment vnet; known: .*lacaf-s0"):
+    with pytest.raises(Refusal, match=r"experiment vnet; expected some of .*lacaf-s0"):
         compare(path, ["vnet"])
+
+
+def test_names_that_look_like_numbers_or_like_nothing_are_names(tmp_path):
+    runs = {f"{name}-s0": {"experiment": name, "seed": 0} for name in ("NA", "007")}
+    scores = [
+        record | {"run": run, "experiment": run.removesuffix("-s0"), "patient": patient}
+        for run in runs
+        for record, patient in zip(records("lacaf-s0", [0.5, 0.7]), ("NA", "1e3"), strict=True)
+    ]
+    rows, _, _ = summarize(scores, runs, SETTINGS)
+    rows.to_csv(tmp_path / "scores.csv", index=False)
+    text = compare(tmp_path / "scores.csv")
+    line = next(x for x in text.splitlines() if "007 − NA" in x and "DSC" in x)
+    assert [cell.strip() for cell in line.split("|")][4] == "2"
+
+
+def test_experiments_without_a_common_patient_agree_in_nothing(scores_csv):
+    others = [r | {"patient": r["patient"] + "b"} for r in records("unet-s0", [0.5] * 6)]
+    text = compare(scores_csv(records("lacaf-s0", [0.5] * 6) + others))
+    line = next(x for x in text.splitlines() if "unet − lacaf" in x and "DSC" in x)
+    assert [cell.strip() for cell in line.split("|")][4:] == ["0", *"–––", "n < 5", "–", ""]
+
+
+def test_differences_of_rounding_alone_are_none():
+    assert wilcoxon(np.array([0.1 + 0.2 - 0.3, 0, 0, 0, 0])) == (1.0, 0.0)
+
+
+def test_wilcoxon_counts_all_ways_in_which_the_signs_could_have_fallen():
+    difference = np.array([0.1, 0.2, 0.3, -0.4, 0.5, 0.0])
+    ways = [sum(rank for rank in range(1, 6) if way >> rank & 1) for way in range(0, 64, 2)]
+    as_far = sum(abs(total - 7.5) >= abs(11 - 7.5) for total in ways)
+    assert wilcoxon(difference) == pytest.approx((as_far / 32, (1 + 2 + 3 - 4 + 5) / 15))
 
 
 def test_holm_corrects_step_by_step():

@@ -30,7 +30,9 @@ def embed(
 @app.command()
 def train(
     experiment: Annotated[str, typer.Argument(help="Name of an experiment in params.yaml.")],
-    seed: Annotated[int, typer.Option(help="Seed of weights, sampling and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of weights, sampling and augmentation.")
+    ] = 0,
 ) -> None:
     """Train one experiment with one seed, logged as a run of MLflow."""
     from lacaf import tracking

@@ -46,18 +46,18 @@ def evaluate(
     the reference, 255 unknown, unless --coding says otherwise.
     """
     of_stages = prediction.is_dir() or reference.is_dir()
-    params = parameters.load() if of_stages else None
     upstream = None
     if prediction.is_dir():
-        upstream = records.read(prediction, "infer")
+        upstream = _left_by("infer", prediction)
         prediction = prediction / "labels.nii.gz"
     if reference.is_dir():
-        known = records.read(reference, "harmonize")
+        known = _left_by("harmonize", reference)
         upstream = upstream if upstream and upstream["status"] == "refused" else known
         coverage = coverage or reference / records.RECORD["harmonize"]
         reference = reference / "labels.nii.gz"
     if truth is not None and truth.is_dir():
         truth = truth / "labels.nii.gz"
+    params = parameters.load() if of_stages else None
     files = {"prediction": prediction, "reference": reference, "truth": truth}
 
     def work(_: Path) -> dict[str, Any]:
@@ -82,6 +82,16 @@ def evaluate(
         tell(records.carry_out("evaluate", out.name, out, made_from, work, upstream))
         return
     _hand_out(work(Path()), to_json, to_csv)
+
+
+def _left_by(stage: str, folder: Path) -> dict[str, Any]:
+    """The record in a folder that was given instead of a label volume."""
+    if not (folder / records.RECORD[stage]).exists():
+        raise records.Missing(
+            f"{folder} is a folder, and not one of stage {stage}: "
+            f"{records.RECORD[stage]} is missing; give a label volume"
+        )
+    return records.read(folder, stage)
 
 
 def _hand_out(details: dict[str, Any], to_json: Path | None, to_csv: Path | None) -> None:

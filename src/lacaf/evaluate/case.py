@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -85,13 +86,13 @@ def scales_of(
     """The scales of the parameters, or the default ones; with other tolerances if given.
 
     Raises:
-        Refusal: a tolerance is not positive.
+        Refusal: a tolerance is no positive length.
     """
     given = params or Scales()
     tolerances = sorted(set(tolerances_mm or given.nsd_tolerances_mm))
-    if min(tolerances) <= 0:
+    if strange := [mm for mm in tolerances if not 0 < mm < math.inf]:
         raise Refusal(
-            f"a tolerance of {min(tolerances):g} mm",
+            f"a tolerance of {strange[0]:g} mm",
             expectation="a positive length",
             remedy="give another --tolerance",
         )
@@ -108,7 +109,7 @@ def read_coverage(path: Path) -> dict[str, State]:
         content = json.loads(path.read_text())
         states = content.get("coverage", content)
         sound = set(states) <= {*FOUR, *TWO} and set(states.values()) <= set(get_args(State))
-    except (ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         sound = False
     if not sound:
         raise Refusal(
@@ -124,11 +125,14 @@ def read_coverage(path: Path) -> dict[str, State]:
 def _states(
     coverage: Mapping[str, State] | None, classes: Classes, expressed: set[str]
 ) -> dict[str, State]:
-    """The state of each class: of a class without a side, what is known of either side."""
+    """The state of each class: of one without a side, what is known of either side.
+
+    What is said of artery (vein) without a side holds for both sides.
+    """
     if coverage is None:
         return {name: "labelled" if name in expressed else "unknown" for name in classes}
     found: dict[str, State] = {}
     for name in classes:
-        own = {coverage[c] for c in coverage if c == name or vessel_of(c) == name}
+        own = {coverage[c] for c in coverage if name in (c, vessel_of(c)) or c == vessel_of(name)}
         found[name] = next((s for s in ("labelled", "unknown", "absent") if s in own), "unknown")
     return found

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lacaf.evaluate.formats import Estimate, Table
-from lacaf.evaluate.rows import WHOLE
+from lacaf.evaluate.rows import NUMBER, WHOLE
 from lacaf.evaluate.statistics import MIN_PAIRS, holm, interval, wilcoxon
+from lacaf.evaluate.summary import ABOUT
+from lacaf.records import Refusal
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -46,16 +48,22 @@ def compare(scores: Path, runs: Sequence[str] | None = None, samples: int = SAMP
         samples: number of bootstrap samples.
 
     Raises:
-        ValueError: a name is neither a run nor an experiment of the table.
+        Refusal: a name is neither a run nor an experiment of the table.
     """
     import pandas as pd
 
-    long = pd.read_csv(scores, dtype={"case": str, "patient": str})
+    # Names are text, be it "007" or "NA"; only numbers may be missing.
+    text = {column: str for column in (*ABOUT, *NUMBER) if column not in ("seed", "value")}
+    long = pd.read_csv(
+        scores, dtype=text, keep_default_na=False, na_values={"seed": [""], "value": [""]}
+    )
     if runs:
         known = set(long["run"]) | set(long["experiment"])
         if strangers := [name for name in runs if name not in known]:
-            raise ValueError(
-                f"no run or experiment {', '.join(strangers)}; known: {', '.join(sorted(known))}"
+            raise Refusal(
+                f"there is no run or experiment {', '.join(strangers)}",
+                expectation=f"some of {', '.join(sorted(known))}",
+                remedy="choose among them",
             )
         long = long[long["run"].isin(runs) | long["experiment"].isin(runs)]
     tables = [table for table in comparison(long, samples) if table.rows]
@@ -146,12 +154,14 @@ def _centre(difference: Any, samples: int) -> list[Any]:
     return [Estimate(float(difference.mean()), *limits), float(np.median(difference))]
 
 
-def _agreement(first: DataFrame, second: DataFrame) -> str:
+def _agreement(first: DataFrame, second: DataFrame) -> str | None:
     """In how many pairings of one seed each the mean difference has the commoner sign."""
     seeds = [[_by_patient(run) for _, run in side.groupby("run")] for side in (first, second)]
-    signs = [np.sign(float((b - a).dropna().mean())) for a, b in product(*seeds)]
-    commonest = max((signs.count(sign) for sign in set(signs)), default=0)
-    return f"{commonest} of {len(signs)}"
+    differences = [(b - a).dropna() for a, b in product(*seeds)]
+    signs = [np.sign(float(own.mean())) for own in differences if len(own)]
+    if not signs:
+        return None
+    return f"{max(signs.count(sign) for sign in signs)} of {len(signs)}"
 
 
 def _by_patient(numbers: DataFrame) -> Series:

@@ -21,6 +21,9 @@ NIFTI = (".nii", ".nii.gz")
 #: Marks a value that the coding does not name; no class and no marker has it.
 NO_MEANING = 254
 
+#: Values of 16 bits go through a table; a coding may name any.
+LARGEST_TABLE = 1 << 16
+
 #: The coding of the pipeline's own volumes.
 CANONICAL = Coding.model_validate({"values": dict(enumerate(FOUR, start=1)) | {UNKNOWN: "unknown"}})
 
@@ -109,6 +112,8 @@ def _canonical(meaning: str, classes: Classes) -> int:
 def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArray[np.uint8]:
     """Values to classes through one table; a value that has no meaning is refused."""
     low, high = min(meanings), max(meanings)
+    if high - low > LARGEST_TABLE:
+        return _looked_up(array, meanings, role)
     whole = np.issubdtype(array.dtype, np.integer) or np.array_equal(array, np.floor(array))
     if not whole or array.min(initial=0) < low or array.max(initial=0) > high:
         raise _without_meaning(array[~np.isin(array, list(meanings))], meanings, role)
@@ -124,6 +129,15 @@ def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArra
     if (astray := labels == NO_MEANING).any():
         raise _without_meaning(array[astray], meanings, role)
     return labels
+
+
+def _looked_up(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArray[np.uint8]:
+    """The same for values too far apart for a table."""
+    values = np.array(sorted(meanings))
+    place = np.minimum(np.searchsorted(values, array), len(values) - 1)
+    if (astray := values[place] != array).any():
+        raise _without_meaning(array[astray], meanings, role)
+    return np.array([meanings[int(value)] for value in values], np.uint8)[place]
 
 
 def _strange(array: NDArray[np.uint8], meanings: Mapping[int, int]) -> NDArray[np.bool_]:

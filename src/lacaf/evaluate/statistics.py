@@ -15,6 +15,9 @@ BOOTSTRAP_SEED = 0
 #: Below this many pairs the Wilcoxon test cannot give a small p: no test is made.
 MIN_PAIRS = 5
 
+#: Differences that are the same to so many decimals are ties: the rest is rounding.
+TIE_DECIMALS = 9
+
 
 def statistics(
     values: Sequence[float | None], patients: Sequence[str], samples: int
@@ -67,11 +70,12 @@ def wilcoxon(difference: NDArray[np.float64]) -> tuple[float, float] | None:
     """
     if len(difference) < MIN_PAIRS:
         return None
-    if not difference.any():
+    exact = difference.round(TIE_DECIMALS)
+    moved = exact[exact != 0]
+    if not len(moved):
         return 1.0, 0.0
     from scipy import stats
 
-    moved = difference[difference != 0]
     ranks = stats.rankdata(np.abs(moved))
     effect = float((np.sign(moved) * ranks).sum() / ranks.sum())
     return float(stats.wilcoxon(moved).pvalue), effect

@@ -49,7 +49,7 @@ def read(name: str) -> str:
 
 def data(content: Any) -> Markup:
     """JSON that cannot end the script element that it stands in."""
-    text = json.dumps(content, separators=(",", ":"))
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
 
