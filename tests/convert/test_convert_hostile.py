@@ -1,5 +1,6 @@
 """Sources made to do harm, and errors that nobody foresaw: no harm, no name, no silence."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -41,9 +42,55 @@ def pack(path, name, content):
 def test_an_archive_that_would_fill_the_disk_is_refused(run, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sources, "MOST_BYTES", 10**6)
     pack(tmp_path / name, "zeros", bytes(10**6 + 1))
-    assert "unpacks to more than 0.001 GB" in finding(run(a_file(tmp_path / name)))
+    assert "unpacks to more than a CT can be" in finding(run(a_file(tmp_path / name)))
     pack(tmp_path / name, "zeros", bytes(10**6))
     assert "holds no DICOM file" in finding(run(a_file(tmp_path / name)))
+
+
+@pytest.mark.parametrize("name", ["bomb.zip", "bomb.tar.gz"])
+def test_an_archive_that_unpacks_to_a_hundred_times_its_size_is_refused(
+    run, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(sources, "ANY_BYTES", 10**5)
+    pack(tmp_path / name, "zeros", bytes(10**6))
+    assert "unpacks to more than a CT can be" in finding(run(a_file(tmp_path / name)))
+
+
+def test_what_follows_an_archive_must_be_sound_and_short(run, tmp_path, monkeypatch):
+    path = tmp_path / "ct.tar.gz"
+    pack(path, "a", b"x" * 5000)
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole)[:-8] + bytes(8))  # the check sum is wrong
+    assert "cannot be unpacked (BadGzipFile)" in finding(run(a_file(path)))
+    path.write_bytes(gzip.compress(whole + bytes(10**6)))
+    assert "holds no DICOM file" in finding(run(a_file(path)))
+    monkeypatch.setattr(sources, "ANY_BYTES", 10**5)
+    assert "unpacks to more than a CT can be" in finding(run(a_file(path)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_of_an_archive_are_not_taken(tmp_path, kind):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"somebody else's")
+    with tarfile.open(tmp_path / "ct.tar", "w") as archive:
+        for target in (str(secret), "../secret"):
+            member = tarfile.TarInfo(f"a link to {target}")
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+        archive.add(secret, "plain")
+    with sources.opened(tmp_path / "ct.tar") as source:
+        assert len(source.files) == 1
+        assert not source.files[0].is_symlink()
+
+
+def test_a_link_in_a_zip_is_only_its_text(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with sources.opened(tmp_path / "ct.zip") as source:
+        assert source.files[0].read_bytes() == b"/etc/passwd"
+        assert not source.files[0].is_symlink()
 
 
 @pytest.mark.parametrize("name", ["climb.zip", "climb.tar.gz"])

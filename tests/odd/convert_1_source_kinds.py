@@ -172,7 +172,7 @@ KINDS = [
     dicom("zip-locked", "a zip with a password", "refused", "zip archive cannot be unpacked",
           locked),
     Kind("zip-bomb", "convert", "a zip that would fill the disk", "refused",
-         ("archive unpacks to more than",), bomb),
+         ("archive unpacks to more than a CT can be",), bomb),
     dicom("zip-inside", "a folder that holds the zip", "refused", "1 other files", inner_zip),
     dicom("company", "a folder with PET, RTSTRUCT, RTPLAN, RTDOSE, SEG, SR, DICOMDIR, a scout and "
           "a PDF beside the CT", "accepted", "", mixed_company, stray="both", nested=True),

@@ -34,6 +34,9 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 #: A hospital's export of one patient stays far below this; an archive that unpacks to more is
 #: a mistake, or made to fill the disk.
 MOST_BYTES, MOST_FILES = 32 * 10**9, 100_000
+#: CT packs to a tenth; what unpacks to a hundred times its size was made for it. A gigabyte is
+#: allowed to any archive.
+MOST_RATIO, ANY_BYTES = 100, 10**9
 BLOCK_BYTES = 2**20
 
 
@@ -114,9 +117,14 @@ def _unpack(handle: IO[bytes], target: Path, room: int) -> int:
         while block := handle.read(BLOCK_BYTES):
             room -= len(block)
             if room < 0:
-                raise _too_large(f"more than {MOST_BYTES / 1e9:g} GB")
+                raise _too_large("more than a CT can be")
             out.write(block)
     return room
+
+
+def _room(path: Path) -> int:
+    """Bytes that an archive may unpack to."""
+    return min(MOST_BYTES, max(ANY_BYTES, MOST_RATIO * path.stat().st_size))
 
 
 def _too_large(what: str) -> Refusal:
@@ -130,7 +138,7 @@ def _too_large(what: str) -> Refusal:
 
 def _unzip(path: Path, folder: Path) -> list[Path]:
     files: list[Path] = []
-    room = MOST_BYTES
+    room = _room(path)
     with zipfile.ZipFile(path) as archive:
         members = sorted(
             (m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename
@@ -147,7 +155,7 @@ def _unzip(path: Path, folder: Path) -> list[Path]:
 def _untar(path: Path, folder: Path) -> list[Path]:
     """Members are read in the archive's order (a seek in a packed stream starts anew)."""
     found: dict[str, Path] = {}
-    room = MOST_BYTES
+    room = _room(path)
     with tarfile.open(path, "r:*") as archive:
         for number, member in enumerate(archive):
             if number == MOST_FILES:
@@ -160,6 +168,6 @@ def _untar(path: Path, folder: Path) -> list[Path]:
         rest = 0
         while archive.fileobj is not None and (block := archive.fileobj.read(BLOCK_BYTES)):
             rest += len(block)
-            if rest > MOST_BYTES:
-                raise _too_large(f"more than {MOST_BYTES / 1e9:g} GB")
+            if rest > ANY_BYTES:
+                raise _too_large("more than a CT can be")
     return [found[name] for name in sorted(found)]
