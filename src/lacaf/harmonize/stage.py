@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lacaf.coverage import CLASSES, UNKNOWN, lung_distances_mm
 from lacaf.harmonize import chest, evidence, exchange, known, meaning, placement, sampling, sides
 from lacaf.harmonize.chest import Rule
 from lacaf.params import Harmonize, Params
-from lacaf.volume import Volume
+from lacaf.volume import Grid, Volume
 
 Float = NDArray[np.float32]
 
@@ -38,54 +39,43 @@ def harmonize(
         Refusal: the labels cannot be what the case table says; with the numbers.
     """
     if case.labels is None or case.coding is None:
-        return {
-            "coverage": dict.fromkeys(CLASSES, "unknown"),
-            "labelled_side": {"declared": "", "found": ""},
-            "ml": {},
-            "decisions": {},
-            "flags": ["no labels"],
-        }
-    coding = params.codings()[case.coding]
-    codes, checks, flags = meaning.read_codes(converted, coding)
+        return _without_labels()
+    coding, section = params.codings()[case.coding], params.harmonize
     image_grid = volume.read_grid(converted / "image.nii.gz")
-    checks["inside_image_share"], notes = sampling.check_overlap(codes, image_grid)
-    flags += notes
-    lungs = volume.read(cropped / "lungs.nii.gz")
-    seen = volume.read(cropped / "image.nii.gz")
-    left_mm, right_mm = lung_distances_mm(lungs.array, lungs.grid)
-    coded, share = sampling.on_working(codes, lungs.grid)
-    region = chest.draw(coded, lungs.array, left_mm, right_mm, lungs.grid)
+    codes, checks, flags = _read(converted, coding, image_grid)
+    chest_ct = _read_chest(cropped)
+    grid = chest_ct.lungs.grid
+    coded, share = sampling.on_working(codes, grid)
+    region = chest.draw(coded, chest_ct.lungs.array, chest_ct.left_mm, chest_ct.right_mm, grid)
     sided = chest.canonical(coded, region, Rule(shared_unknown=False))
-    nearest_mm = np.minimum(left_mm, right_mm)
-    judged, notes = _judged(sided, codes, lungs, seen, nearest_mm, params.harmonize)
-    flags += notes
+    judged, notes = _judged(sided, codes, chest_ct, section)
+    checks, flags = checks | judged, flags + notes
 
-    section, voxel_ml = params.harmonize, lungs.grid.voxel_ml
-    in_lungs = sides.vessels_in_lungs(sided, lungs.array, voxel_ml)
+    in_lungs = sides.vessels_in_lungs(sided, chest_ct.lungs.array, grid.voxel_ml)
     labelled, found = sides.labelled_sides(case.labelled_side, in_lungs, section.min_vessel_ml)
-    central = chest.central_ml(sided, region, voxel_ml)
+    central = chest.central_ml(sided, region, grid.voxel_ml)
     rule = Rule(labelled, _middle_known(section, central), section.central == "unknown")
     working = chest.canonical(coded, region, rule)
-    laid = chest.laid_on(Volume(region, lungs.grid), image_grid)
+    laid = chest.laid_on(Volume(region, grid), image_grid)
     on_image = chest.canonical(sampling.on_image(codes, image_grid), laid, rule)
     ml = sides.class_ml(on_image, image_grid.voxel_ml)
     coverage, notes = known.coverage(coding, labelled, ml, section.min_vessel_ml)
     volume.write(Volume(on_image, image_grid), folder / "labels.nii.gz")
-    volume.write(Volume(working, lungs.grid), folder / "labels_working.nii.gz")
+    volume.write(Volume(working, grid), folder / "labels_working.nii.gz")
     shared = meaning.is_vessel(sided) & (working == UNKNOWN)
     return {
         "coverage": coverage,
         "labelled_side": {"declared": case.labelled_side, "found": found},
         "ml": ml,
-        "ml_working": sides.class_ml(working, voxel_ml),
+        "ml_working": sides.class_ml(working, grid.voxel_ml),
         "ml_in_lungs": {name: round(value, 3) for name, value in in_lungs.items()},
-        "checks": checks | judged,
+        "checks": checks,
         "decisions": {
             "coding": case.coding,
             "sides_from": _sides_from(coding),
             "mediastinum": "known" if rule.middle_known else "unknown",
             "central_ml": round(central, 3),
-            "of_neither_side_ml": round(float(shared.sum() * voxel_ml), 3),
+            "of_neither_side_ml": round(float(shared.sum() * grid.voxel_ml), 3),
             "vessel_share": round(share, 3),
             "unknown_share": round(float((working == UNKNOWN).mean()), 4),
         },
@@ -93,30 +83,56 @@ def harmonize(
     }
 
 
+def _without_labels() -> dict[str, Any]:
+    return {
+        "coverage": dict.fromkeys(CLASSES, "unknown"),
+        "labelled_side": {"declared": "", "found": ""},
+        "ml": {},
+        "decisions": {},
+        "flags": ["no labels"],
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Chest:
+    """What crop left: the lungs and the CT on the working grid, and the distances to the lungs."""
+
+    lungs: Volume
+    image: Volume
+    left_mm: Float
+    right_mm: Float
+
+
+def _read_chest(cropped: Path) -> Chest:
+    lungs = volume.read(cropped / "lungs.nii.gz")
+    image = volume.read(cropped / "image.nii.gz")
+    return Chest(lungs, image, *lung_distances_mm(lungs.array, lungs.grid))
+
+
+def _read(converted: Path, coding: Coding, image: Grid) -> tuple[Volume, dict[str, Any], list[str]]:
+    """The labels as codes, the first checks' numbers, and flags."""
+    codes, checks, flags = meaning.read_codes(converted, coding)
+    inside, notes = sampling.check_overlap(codes, image)
+    return codes, {**checks, "inside_image_share": inside}, flags + notes
+
+
 def _judged(
-    sided: NDArray[np.uint8],
-    codes: Volume,
-    lungs: Volume,
-    image: Volume,
-    nearest_mm: Float,
-    section: Harmonize,
+    sided: NDArray[np.uint8], codes: Volume, chest_ct: Chest, section: Harmonize
 ) -> tuple[dict[str, Any], list[str]]:
     """The numbers by which the labels are judged, and flags; a Refusal if they cannot be right."""
     refuse = section.doubtful == "refuse"
+    lungs, image = chest_ct.lungs, chest_ct.image
     place = placement.find(meaning.is_vessel(sided), lungs.array, image)
     if place.certainly_elsewhere:
         placement.check(place, refuse=refuse)  # the reason for whatever else would be odd
     all_ml = float(meaning.is_vessel(codes.array).sum() * codes.grid.voxel_ml)
+    nearest_mm = np.minimum(chest_ct.left_mm, chest_ct.right_mm)
     found = evidence.measured(sided, lungs.array, image, nearest_mm, all_ml)
     flags = evidence.check(found) + placement.check(place, refuse=refuse)
     sides.check_lung_of_side(sided, lungs.array, lungs.grid.voxel_ml)
     above_mm = exchange.heights(sided, lungs.array, lungs.grid)
     flags += exchange.check(above_mm, refuse=refuse)
-    return {
-        "placement": place.facts(),
-        "artery_above_vein_mm": above_mm,
-        **found,
-    }, flags
+    return {"placement": place.facts(), "artery_above_vein_mm": above_mm, **found}, flags
 
 
 def _middle_known(section: Harmonize, central_ml: float) -> bool:
