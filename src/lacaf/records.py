@@ -86,7 +86,12 @@ def read(folder: Path, stage: str) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as a new file, never in place.
+    """Write a text file as a new file, see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file as a new one, never in place.
 
     A file that DVC's cache shares by a hard link keeps its old content there.
 
@@ -96,13 +101,14 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
         raise Unwritable(
-            f"{path} cannot be written: {os.strerror(error.errno or errno.EIO).lower()}"
+            f"{path} cannot be written: {os.strerror(error.errno or errno.EIO).lower()}; "
+            "mend that, or write elsewhere"
         ) from error
 
 

@@ -101,6 +101,18 @@ def test_parts_count_the_cases_that_do_not_know_and_those_that_lack_them():
     assert (part["mean"], part["cases"], part["unknown"], part["undefined"]) == (0.8, 1, 1, 1)
 
 
+def test_parts_stand_from_thin_to_thick_whichever_a_case_lacks():
+    cases = [record("lacaf-s0", f"c{i}", f"p{i}", 0.5) for i in range(2)]
+    band = {"reference_tree_mm": 7.0, "tree_detected": 0.5}
+    for names, case in zip((("2-4", "4+"), ("0-1", "1-2", "4+")), cases, strict=True):
+        vessel = case["against"]["labelled"]["groups"]["vessel"]
+        vessel["by_calibre"] = {f"radius {name} mm": band for name in names}
+        vessel["by_generation"] = {}
+    _, summary, _ = summarize(cases, RUNS, SETTINGS)
+    parts = summary["lacaf-s0"]["against"]["labelled"]["vessel"]["tree_detected"]["parts"]
+    assert list(parts) == [f"radius {name} mm" for name in ("0-1", "1-2", "2-4", "4+")]
+
+
 def test_a_share_of_nothing_is_undefined_not_unknown():
     absent = record("lacaf-s0", "c0", "p0", 0.9)
     for parts in absent["against"].values():

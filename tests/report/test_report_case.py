@@ -159,6 +159,10 @@ def test_a_case_can_be_inspected_before_any_model(tmp_path, ending):
     assert content.startswith(b"\x89PNG" if ending == "png" else b"<!doctype html>")
     if ending == "html":
         assert b"index.html" not in content  # it may lie anywhere
+    taken = tmp_path / f"folder.{ending}"
+    taken.mkdir()
+    with pytest.raises(records.Unwritable, match="is a directory"):
+        inspection.inspect(findings, "phantom001", taken, "safe", "title")
 
 
 def test_what_was_decided_is_printed(tmp_path):

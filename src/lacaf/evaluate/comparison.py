@@ -107,7 +107,10 @@ def _compared(whole: DataFrame) -> dict[str, tuple[str, str]]:
     """What is compared: COMPARED, and NSD at the first tolerance, after DSC."""
     own = whole[(whole["subject"] == "mean") & whole["metric"].str.startswith("nsd_")]["metric"]
     first, *others = COMPARED.items()
-    names = [(f"NSD {name.removeprefix('nsd_')}", ("mean", name)) for name in own.unique()[:1]]
+    names = [
+        (f"NSD {name.removeprefix('nsd_').removesuffix('mm')} mm", ("mean", name))
+        for name in own.unique()[:1]
+    ]
     return dict([first, *names, *others])
 
 

@@ -12,6 +12,9 @@ from itertools import chain
 LATEX = str.maketrans(
     {
         **{sign: "\\" + sign for sign in "&%$#_{}"},
+        "\\": "\\textbackslash{}",
+        "~": "\\textasciitilde{}",
+        "^": "\\textasciicircum{}",
         "–": "--",
         "−": "$-$",
         "±": "$\\pm$",

@@ -9,6 +9,7 @@ from lacaf.coverage import CLASSES
 from lacaf.evaluate.rows import NUMBER, WHOLE, rows, unit
 from lacaf.evaluate.statistics import statistics
 from lacaf.evaluate.surface import nsd_name
+from lacaf.evaluate.tree import band_names, generation_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,24 +76,28 @@ def summarize(
             "experiment": about["experiment"],
             "seed": about["seed"],
             "refused": refused,
-            "against": {str(name): _summary(own, params.bootstrap) for name, own in against},
+            "against": {str(name): _summary(own, params) for name, own in against},
         }
     return long, summary, _metrics(summary, headlines(params))
 
 
-def _summary(long: DataFrame, samples: int) -> dict[str, Any]:
-    """Subject → metric → statistics, and those of its parts."""
+def _summary(long: DataFrame, params: Evaluate) -> dict[str, Any]:
+    """Subject → metric → statistics, and those of its parts, from thin to thick."""
     subjects: dict[str, dict[str, Any]] = {}
-    keys = ["subject", "metric", "part"]
-    for (subject, metric, part), own in long.groupby(keys, sort=False):
-        entry = statistics(own["value"].tolist(), own["patient"].tolist(), samples)
+    parts = (WHOLE, *band_names(params.calibre_edges_mm), *generation_names())
+    place = {name: number for number, name in enumerate(parts)}
+    groups = list(long.groupby(["subject", "metric", "part"], sort=False))
+    # The table has them as they come: the first case may lack the thinnest.
+    groups.sort(key=lambda group: place.get(str(group[0][2]), len(place)))
+    for (subject, metric, part), own in groups:
+        entry = statistics(own["value"].tolist(), own["patient"].tolist(), params.bootstrap)
         at = subjects.setdefault(str(subject), {})
         if part == WHOLE:
             undefined = int((own["state"] == "undefined").sum())
             entry |= {"unknown": entry["unknown"] - undefined, "undefined": undefined}
             at[str(metric)] = {"unit": unit(str(metric)), **entry}
         else:
-            whole = at[str(metric)]  # its rows come first
+            whole = at[str(metric)]
             known = whole["cases"] + whole["undefined"]
             entry |= {"unknown": whole["unknown"], "undefined": known - entry["cases"]}
             whole.setdefault("parts", {})[str(part)] = entry

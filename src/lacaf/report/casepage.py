@@ -67,7 +67,7 @@ def write_case(
         scene = build(
             shown.labels, REFERENCE if REFERENCE in shown.labels else None, shown.coverage
         )
-        content["still"] = still(comparison(shown, scene, palette), figure, _caption(shown), case)
+        content["still"] = still(comparison(shown, scene, palette), figure, caption(shown), case)
         content["segmented"] = True
         small = preview(shown.image, shown.labels, shown.lungs)
         worst = _worst(shown, small)
@@ -157,7 +157,8 @@ def _decision_picture(
     return still(decision_figure(findings, base, palette), None, caption, base.case)
 
 
-def _caption(shown: CaseVolumes) -> str:
+def caption(shown: CaseVolumes) -> str:
+    """What a comparison shows, and what it cannot judge."""
     if not shown.reference_name:
         return "No reference: this case has no labels, so errors cannot be marked."
     unknown = sum(state == "unknown" for state in shown.coverage.values())

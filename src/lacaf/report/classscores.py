@@ -217,8 +217,8 @@ def _missed(findings: Findings) -> dict[tuple[str, str, str], int]:
 def _score(row: Mapping[str, str] | None) -> str:
     if row is None:
         return DASH
-    if row["state"] == "unknown" or not row["value"]:
-        return "unknown"
+    if not row["value"]:
+        return "unknown" if row["state"] == "unknown" else DASH
     missed = " (missed)" if row["state"] == "missed" else ""
     return number(float(row["value"]), row["unit"]) + missed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lacaf.report.charts import bar_chart
-from lacaf.report.findings import read_table
+from lacaf.report.findings import parsed, read_table
 
 STAGES = (
     "phantom",
@@ -34,8 +34,8 @@ def by_stage(benchmarks: Path) -> list[dict[str, Any]]:
             for path in sorted((benchmarks / stage).rglob("*.tsv"))
             for line in read_table(path, "\t")
         ]
-        seconds = [v for v in (_float(job.get("s")) for job in jobs) if v is not None]
-        memory = [v for v in (_float(job.get("max_rss")) for job in jobs) if v is not None]
+        seconds = [v for v in (parsed(job.get("s")) for job in jobs) if v is not None]
+        memory = [v for v in (parsed(job.get("max_rss")) for job in jobs) if v is not None]
         if seconds:
             rows.append(
                 {
@@ -63,10 +63,3 @@ def charts(benchmarks: Path) -> list[str]:
         bar_chart("Peak memory of a job", memory, "GB"),
     )
     return [chart for chart in drawn if chart]
-
-
-def _float(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

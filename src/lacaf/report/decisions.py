@@ -44,7 +44,11 @@ def decisions(findings: Findings, case: str) -> list[Decided]:
             own = record["refusal"]["stage"] == stage
             told.append(Decided(stage, "refused" if own else "not reached"))
         else:
-            facts = [(name, str(value)) for name, value in FACTS[stage](record) if value]
+            facts = [
+                (name, findings.discreet(case, str(value)))
+                for name, value in FACTS[stage](record)
+                if value
+            ]
             notes = [findings.discreet(case, str(flag)) for flag in record.get("flags") or []]
             whole = [(k, findings.discreet(case, v)) for k, v in flat(record)]
             told.append(Decided(stage, "ok", facts, notes, whole))

@@ -137,7 +137,7 @@ def gather(params: Params, cases: Mapping[str, Case], data: Path) -> Findings:
     for name, (experiment, seed, folder) in planned.items():
         run = Run(name, experiment, seed, read_json(folder / "model.json"))
         run.history = [
-            {column: _number(text) for column, text in row.items()}
+            {column: parsed(text) for column, text in row.items()}
             for row in read_table(folder / "history.csv")
         ]
         for case in cases:
@@ -168,7 +168,8 @@ def read_table(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
         return list(csv.DictReader(handle, delimiter=delimiter))
 
 
-def _number(text: str | None) -> float | None:
+def parsed(text: str | None) -> float | None:
+    """The number in a field of a table; None if it holds none."""
     try:
         value = float(text or "")
     except ValueError:

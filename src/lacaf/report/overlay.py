@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf import records
 from lacaf.coverage import UNKNOWN
 from lacaf.report.packing import webp
 from lacaf.report.palette import BACKDROP_HEX, CLASS_NAME, ERROR_NAME, Palette, rgb
@@ -128,9 +130,9 @@ def save(drawn: Figure, path: Path | None) -> bytes:
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # a new file: the old one may be shared with DVC's cache
-        imsave(path, pixels, format="png")
+        picture = io.BytesIO()
+        imsave(picture, pixels, format="png")
+        records.write_bytes(path, picture.getvalue())
     return webp(np.ascontiguousarray(pixels))
 
 

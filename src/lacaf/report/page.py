@@ -11,7 +11,7 @@ from lacaf.cases import Case
 from lacaf.params import Params
 from lacaf.report import brief, classscores, cohort, cost, scores, tables
 from lacaf.report.casefigures import comparison
-from lacaf.report.casepage import still
+from lacaf.report.casepage import caption, still
 from lacaf.report.casevolumes import REFERENCE, converted, segmented
 from lacaf.report.charts import coverage_map, in_one, map_style
 from lacaf.report.curves import LINES, Line, line_chart
@@ -146,14 +146,13 @@ def _hero(findings: Findings, figures: Path, chosen: str) -> dict[str, Any] | No
         pictures[name] = still(comparison(shown, scene, palette), path, "", case)
     dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
     why = "the one of median DSC, no chosen one" if case in dsc else "the first that was segmented"
-    judged = REFERENCE in shown.labels
-    compared = (
-        f"Where a prediction differs from the {shown.reference_name}, the colour of the error "
-        "takes the place of the class's; in the trees on the right, grey is right."
-        if judged
-        else "No reference: this case has no labels, so errors cannot be marked."
-    )
-    return {"case": case, "pictures": pictures, "why": why, "compared": compared, "judged": judged}
+    return {
+        "case": case,
+        "pictures": pictures,
+        "why": why,
+        "compared": caption(shown),
+        "judged": REFERENCE in shown.labels,
+    }
 
 
 def hero_case(findings: Findings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lacaf.report.findings import read_table
+from lacaf.report.findings import parsed, read_table
 from lacaf.report.scores import AGAINST, DASH
 
 LIMITS = (" low", " high", " unknown")
@@ -31,21 +31,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _cell(row: dict[str, str], name: str) -> dict[str, Any]:
-    low, high = _number(row.get(f"{name} low")), _number(row.get(f"{name} high"))
+    low, high = parsed(row.get(f"{name} low")), parsed(row.get(f"{name} high"))
     known = low is not None and high is not None
-    value = _number(row[name])
+    value = parsed(row[name])
     return {
         "mean": (row[name] or DASH) if value is None else _text(row[name]),
         "interval": f"{_text(row[f'{name} low'])} to {_text(row[f'{name} high'])}" if known else "",
         "text": value is None and bool(row[name]),
     }
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
 
 
 def _text(text: str) -> str:
