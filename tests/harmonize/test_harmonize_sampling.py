@@ -75,3 +75,10 @@ def test_unknown_voxels_stay_unknown():
     assert (got[12:][got[12:] != 1] == 255).all()
     assert (got[:9][got[:9] != 1] == 0).all()
     assert (got == 1).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("resampled", [on_image, lambda *args: on_working(*args)[0]])
+def test_a_vessel_that_nobody_named_is_nowhere_background(resampled):
+    """Of no voxel is it one half, and in every slice it is there."""
+    got = resampled(Volume(np.where(tube(0.75), 255, 0).astype(np.uint8), FINE), COARSE)
+    assert (got == 255).any(axis=(1, 2)).all()

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import SIDES, UNKNOWN, class_value, distance_mm
+from lacaf.coverage import SIDES, UNKNOWN, VESSELS, class_value, distance_mm
 from lacaf.harmonize.central import NEITHER, belonging
-from lacaf.harmonize.meaning import ARTERY, VEIN, is_vessel
+from lacaf.harmonize.meaning import ARTERY, VEIN
 from lacaf.volume import Grid, Volume, resample
 
 #: Vessels this far outside the lungs are central ones: trunk, main arteries, atrium.
@@ -65,7 +65,7 @@ def draw(
 
 def kinds(codes: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """All arteries and all veins among codes, with a side or without."""
-    lists = {vessel: [class_value(vessel, s) for s in SIDES] for vessel in ("artery", "vein")}
+    lists = {vessel: [class_value(vessel, s) for s in SIDES] for vessel in VESSELS}
     table = np.zeros((2, 256), bool)
     table[0, [*lists["artery"], ARTERY]] = True
     table[1, [*lists["vein"], VEIN]] = True
@@ -180,6 +180,11 @@ def _spread(whose: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def central_ml(labels: NDArray, chest: NDArray[np.uint8], voxel_ml: float) -> float:
-    """ml of vessels in the middle of the chest."""
-    return float((is_vessel(labels) & (chest & (MIDDLE | EITHER) > 0)).sum() * voxel_ml)
+def central_ml(labels: NDArray, chest: NDArray[np.uint8], voxel_ml: float) -> dict[str, float]:
+    """ml in the middle of the chest of each kind of vessel (artery, vein) that was drawn."""
+    middle = chest & (MIDDLE | EITHER) > 0
+    return {
+        name: round(float((vessel & middle).sum() * voxel_ml), 3)
+        for name, vessel in zip(VESSELS, kinds(labels), strict=True)
+        if vessel.any()
+    }

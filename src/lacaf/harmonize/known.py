@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lacaf.coding import Coding
-from lacaf.coverage import SIDES, Coverage, State
+from lacaf.coverage import SIDES, VESSELS, Coverage, State
+from lacaf.harmonize.sides import STRAY_SHARE
 
 
 def coverage(
@@ -12,16 +13,18 @@ def coverage(
     """The state of each class, and flags.
 
     A class is ``labelled`` if the coding can express it, its lung was labelled and there is some
-    of it. Every lung has arteries and veins: a class that could have been drawn and was not is
+    of it: at least ``min_vessel_ml``, and no strays beside the lung's other kind of vessel.
+    Every lung has arteries and veins: a class that could have been drawn and was not is
     ``unknown`` (the expert drew one kind of vessel), never ``absent``, which only something
     other than a label file could tell.
     """
     states: Coverage = {}
     flags = []
     for side in SIDES:
-        for vessel in ("artery", "vein"):
+        most = max(ml[f"{side}_{vessel}"] for vessel in VESSELS)
+        for vessel in VESSELS:
             name = f"{side}_{vessel}"
-            drawn = ml[name] >= min_vessel_ml and ml[name] > 0
+            drawn = ml[name] >= max(min_vessel_ml, STRAY_SHARE * most) and ml[name] > 0
             could = side in sides and name in coding.classes(side)
             state: State = "labelled" if could and drawn else "unknown"
             states[name] = state

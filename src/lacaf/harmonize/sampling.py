@@ -16,6 +16,9 @@ INSIDE_SHARE = 0.98
 COARSE_TIMES = 8.0
 #: A voxel is vessel from a share of this much on, whatever it takes to keep the volume.
 SHARE_RANGE = (0.3, 0.5)
+#: Nor is a voxel background if more of it than this is unknown: a vessel that nobody named may
+#: be thinner than a voxel.
+SILENT_SHARE = 0.1
 
 
 def check_overlap(codes: Volume, image: Grid) -> tuple[float, list[str]]:
@@ -78,9 +81,7 @@ def _by_share(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[np.
             wanted = vessel.sum() * part.grid.voxel_ml / grid.voxel_ml
             least = _share_that_keeps(total, wanted)
         out[box] = np.where(total >= least, winner, 0)
-        if silent.dtype != bool:
-            silent[box] += total / 2  # unknown, where more is unknown than background
-    out[(silent > 0.5) & (out == 0)] = UNKNOWN
+    out[(silent > SILENT_SHARE) & (out == 0)] = UNKNOWN
     return out, least
 
 

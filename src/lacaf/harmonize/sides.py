@@ -12,6 +12,7 @@ from lacaf.harmonize.meaning import is_vessel
 from lacaf.records import Refusal
 
 #: Vessels of less than this share of the other lung's are strays: the lung is not labelled.
+#: So are those of less than this share of the same lung's other kind: the kind is not labelled.
 STRAY_SHARE = 0.1
 #: From this share on both lungs are labelled; between the two, only the table can tell.
 BOTH_SHARE = 0.3

@@ -74,7 +74,7 @@ def harmonize(
             "coding": case.coding,
             "sides_from": _sides_from(coding),
             "mediastinum": "known" if rule.middle_known else "unknown",
-            "central_ml": round(central, 3),
+            "central_ml": central,
             "of_neither_side_ml": round(float(shared.sum() * grid.voxel_ml), 3),
             "vessel_share": round(share, 3),
             "unknown_share": round(float((working == UNKNOWN).mean()), 4),
@@ -135,10 +135,13 @@ def _judged(
     return {"placement": place.facts(), "artery_above_vein_mm": above_mm, **found}, flags
 
 
-def _middle_known(section: Harmonize, central_ml: float) -> bool:
-    """Whether the expert's drawing goes on into the middle of the chest."""
+def _middle_known(section: Harmonize, central_ml: dict[str, float]) -> bool:
+    """Whether the expert's drawing goes on into the middle of the chest.
+
+    Each kind of vessel must: with a trunk but no atrium, central veins would be background.
+    """
     if section.mediastinum == "auto":
-        return central_ml >= section.min_vessel_ml
+        return all(ml >= section.min_vessel_ml for ml in central_ml.values())
     return section.mediastinum == "known"
 
 
