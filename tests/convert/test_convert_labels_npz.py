@@ -122,6 +122,18 @@ def test_files_that_are_no_labels(tmp_path, ct, write, words):
     assert words in refused(tmp_path / "in", ct, tmp_path / "out")
 
 
+def test_the_array_that_was_looked_at_is_the_one_that_is_read(tmp_path, ct, truth):
+    """Another member, under the bare name, is not."""
+    path = handed_over(tmp_path / "in", {"artery": truth == 1, "vein": truth == 2})
+    other = io.BytesIO()
+    np.save(other, np.ones((3, 3, 3, 3), np.uint8))
+    with zipfile.ZipFile(path / "artery" / "001.npz", "a") as held:
+        held.writestr("data", other.getvalue())
+    converted(path, ct, tmp_path / "out")
+    got = volume.read(tmp_path / "out" / "labels_artery.nii.gz")
+    assert np.array_equal(got.array > 0, truth == 1)
+
+
 def test_arrays_of_two_shapes(tmp_path, ct, truth):
     path = handed_over(tmp_path / "in", {"artery": truth == 1, "vein": truth[1:] == 2})
     assert "the arrays have the shapes" in refused(path, ct, tmp_path / "out")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from label_objects import FRAME, SERIES, save, segmentation
+from pydicom import Dataset
 from scipy.spatial.transform import Rotation
 from thorax import ORIENTATIONS
 
@@ -141,6 +142,29 @@ class TestRefused:
         place = dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0]
         place.ImagePositionPatient[2] += 1.1
         assert "make no volume" in refused(tmp_path, dataset)
+
+    def test_a_frame_turned_in_its_own_plane(self, tmp_path):
+        fine = Grid.upright((9, 14, 18), (0.7, 1.1, 2.5), (-20.0, 10.0, -300.0))
+        dataset = segmentation(vessels(), fine)
+        turned = Dataset()
+        turned.ImageOrientationPatient = [0, 1, 0, -1, 0, 0]
+        dataset.PerFrameFunctionalGroupsSequence[2].PlaneOrientationSequence = [turned]
+        assert "make no volume" in refused(tmp_path, dataset)
+
+    def test_absurd_numbers_ask_for_no_memory(self, tmp_path):
+        dataset = segmentation(vessels(), UPRIGHT)
+        dataset.NumberOfFrames = 2**31 - 1
+        assert "2147483647 x 14 x 18 voxels" in refused(tmp_path, dataset)
+        fine = Grid.upright((9, 14, 18), (0.7, 1.1, 2.5), (-20.0, 10.0, -300.0))
+        dataset = segmentation(vessels(), fine)
+        measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        measures.SpacingBetweenSlices = "0.0000025"
+        assert "x 14 x 18 voxels" in refused(tmp_path, dataset)
+
+    def test_two_segments_of_one_number(self, tmp_path):
+        dataset = segmentation(vessels(), UPRIGHT)
+        dataset.SegmentSequence[1].SegmentNumber = 1
+        assert "one number twice" in refused(tmp_path, dataset)
 
     def test_pixels_cut_short(self, tmp_path):
         dataset = segmentation(vessels(), UPRIGHT)

@@ -29,6 +29,11 @@ KINDS: dict[str, Kind] = {
     "1.2.840.10008.5.1.4.1.1.66.4": "seg",
     "1.2.840.10008.5.1.4.1.1.66.7": "seg",
 }
+#: Where an object lists what is drawn: the sequence, its number and its name.
+NAMES: dict[Kind, tuple[str, str, str]] = {
+    "rtstruct": ("StructureSetROISequence", "ROINumber", "ROIName"),
+    "seg": ("SegmentSequence", "SegmentNumber", "SegmentLabel"),
+}
 ROLE = "the DICOM labels"
 _NOT_ASKED = "it is not said to which CT the labels belong; taken by their place alone"
 
@@ -162,8 +167,21 @@ def _of_this_ct(
 
 
 def _named(dataset: pydicom.Dataset, kind: Kind) -> list[Named]:
-    names = rtstruct.names(dataset) if kind == "rtstruct" else segmentation.names(dataset)
-    return [Named(dataset, kind, number, name) for number, name in names.items()]
+    """All contour sets or segments of an object; what is drawn is found by its number."""
+    sequence, number, name = NAMES[kind]
+    found = [
+        Named(dataset, kind, int(one[number].value), str(one.get(name, "")))
+        for one in dataset.get(sequence) or []
+        if number in one
+    ]
+    if len({one.number for one in found}) < len(found):
+        raise Refusal(
+            "its contours or segments have one number twice: which is which cannot be told",
+            expectation="a number for each",
+            remedy="export the labels anew",
+            file=ROLE,
+        )
+    return found
 
 
 def _matched(named: Sequence[Named], patterns: Mapping[str, str]) -> dict[str, Named]:

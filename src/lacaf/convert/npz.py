@@ -7,6 +7,7 @@ than its surroundings. Trees of vessels have no symmetry, so only one way fits, 
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,14 +67,16 @@ def read_array(path: Path, role: str) -> NDArray:
     """
     try:
         name, shape, kind = _announced(path)
-        usable = name is not None and len(shape) == 3 and kind in "biuf"
-        array = _loaded(path, name) if usable and 0 < np.prod(shape) <= MOST_VOXELS else None
+        if name is None:
+            raise _unusable(f"it holds no array called `{KEY}`, and not one alone", role)
+        usable = len(shape) == 3 and kind in "biuf"
+        array = _loaded(path, name) if usable and 0 < math.prod(shape) <= MOST_VOXELS else None
+    except Refusal:
+        raise
     except Exception as error:  # zip and NumPy raise whatever they like on a broken file
         if machines_fault(error):
             raise
         raise _unusable(f"it cannot be read ({type(error).__name__})", role) from None
-    if name is None:
-        raise _unusable(f"it holds no array called `{KEY}`, and not one alone", role)
     if array is None:
         raise _unusable(f"its array has the shape {shape} and the kind `{kind}`", role)
     return array.view(np.uint8) if array.dtype == bool else array
@@ -95,9 +98,9 @@ def _announced(path: Path) -> tuple[str | None, tuple[int, ...], str]:
     return name, tuple(int(n) for n in shape), dtype.kind
 
 
-def _loaded(path: Path, name: str | None) -> NDArray:
+def _loaded(path: Path, name: str) -> NDArray:
     with np.load(path, allow_pickle=False) as held:
-        return held[name]
+        return held[f"{name}.npy"]  # a bare name may be another member than the one looked at
 
 
 def _unusable(finding: str, role: str) -> Refusal:

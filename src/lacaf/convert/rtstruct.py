@@ -43,15 +43,6 @@ def refers_to(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
     return series - {""}, frames - {""}
 
 
-def names(dataset: pydicom.Dataset) -> dict[int, str]:
-    """The name of each region by its number."""
-    return {
-        int(roi.ROINumber): str(roi.get("ROIName", ""))
-        for roi in dataset.get("StructureSetROISequence", [])
-        if "ROINumber" in roi
-    }
-
-
 def volume_of(
     dataset: pydicom.Dataset, number: int, image: Volume, role: str
 ) -> tuple[Volume, dict[str, Any], list[str]]:

@@ -7,6 +7,7 @@ orientation of each frame in the patient count.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ FRACTION = 0.5
 OFF_VOXEL = 0.1
 #: At least this share of a segment must lie inside the CT.
 INSIDE_SHARE = 0.98
+#: More voxels than this are no segmentation of a chest: the numbers in the file are wrong.
+MOST_VOXELS = 2 * 10**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,11 @@ class Frame:
         normal = np.cross(self.along_row, self.along_column)
         return normal / np.linalg.norm(normal)
 
+    def off(self, other: Frame) -> float:
+        """The largest difference between the steps of two frames, mm."""
+        rows = np.abs(self.along_row - other.along_row).max()
+        return float(max(rows, np.abs(self.along_column - other.along_column).max()))
+
     def corners_mm(self) -> NDArray[np.float64]:
         """Places of the four corner voxels ``(4, 3)``."""
         rows, columns = np.array(self.mask.shape) - 1
@@ -58,15 +66,6 @@ def refers_to(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
         str(one.get("SeriesInstanceUID", "")) for one in dataset.get("ReferencedSeriesSequence", [])
     }
     return series - {""}, {str(dataset.get("FrameOfReferenceUID", ""))} - {""}
-
-
-def names(dataset: pydicom.Dataset) -> dict[int, str]:
-    """The label of each segment by its number."""
-    return {
-        int(one.SegmentNumber): str(one.get("SegmentLabel", ""))
-        for one in dataset.get("SegmentSequence", [])
-        if "SegmentNumber" in one
-    }
 
 
 def volume_of(
@@ -129,6 +128,8 @@ def _frames(dataset: pydicom.Dataset, number: int, kind: str, role: str) -> list
 
 def _pixels(dataset: pydicom.Dataset, role: str) -> NDArray:
     """All frames ``(frame, row, column)``."""
+    sizes = [int(dataset.get(name) or 1) for name in ("NumberOfFrames", "Rows", "Columns")]
+    _check_size(sizes, role)
     try:
         pixels = dataset.pixel_array
     except Exception as error:  # decoders raise whatever they like on broken pixels
@@ -136,6 +137,12 @@ def _pixels(dataset: pydicom.Dataset, role: str) -> NDArray:
             raise
         raise _unusable(f"its pixels cannot be read ({type(error).__name__})", role) from None
     return pixels[None] if pixels.ndim == 2 else pixels
+
+
+def _check_size(sizes: Sequence[int], role: str) -> None:
+    """Refuse absurd numbers before any memory is asked for."""
+    if math.prod(sizes) > MOST_VOXELS:
+        raise _unusable(f"{' x '.join(map(str, sizes))} voxels", role)
 
 
 def _unusable(finding: str, role: str) -> Refusal:
@@ -238,8 +245,8 @@ def _own_volume(
     normal = first.normal
     height = np.array([frame.position @ normal for frame in frames])
     sideways = np.array([f.position - h * normal for f, h in zip(frames, height, strict=True)])
-    same = [f.mask.shape == first.mask.shape and f.normal @ normal > 1 - 1e-4 for f in frames]
     pixel = min(np.linalg.norm(first.along_row), np.linalg.norm(first.along_column))
+    same = [f.mask.shape == first.mask.shape and f.off(first) < 1e-3 * pixel for f in frames]
     gaps = np.diff(np.unique(np.round(height, 3)))
     step = float(gaps.min()) if gaps.size else (spacing_mm or 0.0)
     if spacing_mm and gaps.size and spacing_mm < step:
@@ -257,7 +264,9 @@ def _own_volume(
     before = max(0, int(np.ceil((height.min() - ends.min()) / step)))
     after = max(0, int(np.ceil((ends.max() - height.max()) / step)))
     number = np.rint(place).astype(int) + before
-    array = np.zeros((number.max() + 1 + after, *first.mask.shape), np.uint8)
+    shape = (int(number.max()) + 1 + after, *first.mask.shape)
+    _check_size(shape, role)
+    array = np.zeros(shape, np.uint8)
     for frame, slot in zip(frames, number, strict=True):
         array[slot] |= frame.mask
     affine = np.eye(4)
