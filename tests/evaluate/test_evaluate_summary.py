@@ -173,7 +173,9 @@ def test_metrics_are_small_and_the_same_numbers():
     assert metrics["unet-s0"]["truth"]["identity_accuracy"] == pytest.approx(0.3)
     assert metrics["lacaf-s0"] == {}
     shown = headline(summary, SETTINGS).markdown()
-    assert [line.split("|")[1:3] for line in shown.splitlines()[4:]]
+    told = [[field.strip() for field in line.split("|")[1:4]] for line in shown.splitlines()[4:]]
+    assert [line[:2] for line in told] == [["unet-s0", "labelled"], ["unet-s0", "truth"]]
+    assert [line[2].split()[0] for line in told] == ["0.300", "0.300"]
     json.dumps(metrics, allow_nan=False)
 
 

@@ -41,7 +41,7 @@ def evaluate(
         coverage: state of each class in the reference; None: all that its coding can express
             are labelled.
         params: tolerances of NSD and calibre bands; None: 1 and 2 mm; 1, 2 and 4 mm.
-        truth: a second reference in which everything is known (a phantom's hidden truth).
+        truth: a second reference in which every class is known (a phantom's hidden truth).
         coding: what the values of the reference (and the truth) mean; None: 1 left artery, 2
             left vein, 3 right artery, 4 right vein, 255 unknown.
         prediction_coding: the same of the prediction; None: as the reference.

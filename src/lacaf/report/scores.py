@@ -12,7 +12,7 @@ DASH = "–"
 
 #: The references that a prediction may be scored against, in the order of the page.
 AGAINST = {
-    "truth": "hidden truth (synthetic cases: every vessel is known)",
+    "truth": "hidden truth (synthetic cases: every vessel that is of one side is known)",
     "labelled": "labelled parts only (what an expert's labels say)",
 }
 
