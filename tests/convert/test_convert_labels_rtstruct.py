@@ -205,6 +205,18 @@ class TestRefused:
         line = (circle((20, 20), 8.0, 5), "OPEN_PLANAR")
         assert "no closed contour (2 points or lines)" in refused(tmp_path, [point, line])
 
+    @pytest.mark.parametrize(
+        ("contours", "told"),
+        [
+            ([circle((20, 20), 18.0, 5)] * 200, "cover one "),
+            ([np.tile(circle((20, 20), 18.0, 5, points=4)[[1, 3]], (600, 1))] * 4, "cover one "),
+            ([circle((20, 20), 8.0, 2 + 0.03 * n, points=5) for n in range(200)], "planes and"),
+        ],
+        ids=["many contours", "to and fro", "many planes"],
+    )
+    def test_contours_made_to_fill_the_memory(self, tmp_path, contours, told):
+        assert told in refused(tmp_path, contours)
+
     def test_half_a_point(self, tmp_path):
         dataset = rtstruct({"Artery": self.CONTOURS})
         contour = dataset.ROIContourSequence[0].ContourSequence[0]

@@ -32,14 +32,15 @@ def filled(contours: Sequence[tuple[NDArray, bool]], size: tuple[int, int], tall
     parts = [(*_polygon(points, size), xor) for points, xor in contours]
     parts.sort(key=lambda part: -int(part[0].sum()))
     out = np.zeros(size, bool)
-    seen: list[tuple[tuple[slice, slice], Bool]] = []
+    seen = set()
     for mask, box, xor in parts:
         here = out[box]
+        this = (box[0].start, box[1].start, mask.shape, mask.tobytes())
         if not mask.any():
             tally.without_voxel += 1
         elif xor:
             here ^= mask
-        elif any(box == b and np.array_equal(mask, m) for b, m in seen):
+        elif this in seen:
             tally.repeated += 1
         elif here[mask].all():
             tally.holes += 1
@@ -47,8 +48,16 @@ def filled(contours: Sequence[tuple[NDArray, bool]], size: tuple[int, int], tall
         else:
             tally.overlapping += bool(here[mask].any())
             here |= mask
-        seen.append((box, mask))
+        seen.add(this)
     return out
+
+
+def work(points: NDArray, size: tuple[int, int]) -> float:
+    """What it takes to fill a polygon: pixels of its box, and rows that its edges cross."""
+    inside = np.clip(points, 0, size)
+    rows = inside[:, 0]
+    box = np.prod(np.ptp(inside, axis=0) + 1)
+    return float(box + np.abs(rows - np.roll(rows, 1)).sum())
 
 
 def _polygon(points: NDArray, size: tuple[int, int]) -> tuple[Bool, tuple[slice, slice]]:

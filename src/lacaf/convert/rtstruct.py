@@ -7,14 +7,16 @@ the same line), a contour inside another, and contours that are declared CLOSED_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from lacaf.convert.polygons import Bool, Tally, filled
+from lacaf.convert.polygons import Bool, Tally, filled, work
 from lacaf.records import Refusal
 from lacaf.volume import Volume
 
@@ -26,6 +28,8 @@ FARTHEST_MM = 1e5
 #: Two planes of contours further apart than this many usual distances are no neighbours: the
 #: vessel ends there and begins anew.
 GAP = 1.5
+#: Contours have at most so many planes a slice, and cover none of them so many times over.
+MOST_PLANES, MOST_TIMES = 5, 50
 
 
 def refers_to(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
@@ -57,8 +61,7 @@ def volume_of(
     grid = image.grid
     indices = [grid.to_index(points) for points, _ in polygons]
     axis = _slice_axis(indices, role)
-    planes = _planes(indices, [xor for _, xor in polygons], axis, grid.shape, tally)
-    _check_inside(planes, grid.shape[axis], role)
+    planes = _planes(indices, [xor for _, xor in polygons], axis, grid.shape, tally, role)
     array = np.zeros(grid.shape, np.uint8)
     slices = np.moveaxis(array, axis, 0)
     between = _lay(planes, slices)
@@ -149,7 +152,12 @@ def _slice_axis(indices: Sequence[NDArray], role: str) -> int:
 
 
 def _planes(
-    indices: Sequence[NDArray], xor: Sequence[bool], axis: int, shape: Sequence[int], tally: Tally
+    indices: Sequence[NDArray],
+    xor: Sequence[bool],
+    axis: int,
+    shape: Sequence[int],
+    tally: Tally,
+    role: str,
 ) -> dict[float, Bool]:
     """The filled region in each plane, by the plane's place along the slices (index)."""
     rest = [a for a in range(3) if a != axis]
@@ -158,11 +166,33 @@ def _planes(
     height = np.where(np.abs(height - nearest) <= OFF_PLANE, nearest, np.round(height, 2))
     size = (shape[rest[0]], shape[rest[1]])
     contours = [index[:, rest] for index in indices]
-    found = {}
-    for place in np.unique(height):
-        here = [(contours[i], xor[i]) for i in range(len(contours)) if height[i] == place]
-        found[float(place)] = filled(here, size, tally)
+    drawn: dict[float, list[tuple[NDArray, bool]]] = defaultdict(list)
+    for place, contour, odd in zip(height.tolist(), contours, xor, strict=True):
+        drawn[place].append((contour, odd))
+    _check_work(drawn, shape[axis], size, role)
+    found = {place: filled(drawn[place], size, tally) for place in sorted(drawn)}
+    _check_inside(found, shape[axis], role)
     return found
+
+
+def _check_work(
+    drawn: Mapping[float, Sequence[tuple[NDArray, bool]]],
+    slices: int,
+    size: tuple[int, int],
+    role: str,
+) -> None:
+    """Refuse contours that are made to fill the memory, before any is filled."""
+    times = max(
+        sum(work(points, size) for points, _ in here) / math.prod(size) for here in drawn.values()
+    )
+    if times > MOST_TIMES or len(drawn) > MOST_PLANES * slices:
+        raise Refusal(
+            f"its contours lie in {len(drawn)} planes and cover one {times:.0f} times over",
+            expectation=f"at most {MOST_PLANES} planes for each of the CT's {slices} slices, and "
+            f"none covered more than {MOST_TIMES} times",
+            remedy="export the structure set anew, or hand over a label volume",
+            file=role,
+        )
 
 
 def _check_inside(planes: dict[float, Bool], slices: int, role: str) -> None:
