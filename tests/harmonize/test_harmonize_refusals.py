@@ -138,6 +138,32 @@ class TestFilesOfOneCase:
         assert "the vein file: it is not among the label files" in refusal(desk, "file_per_vessel")
 
 
+class TestFilesOfOneLung:
+    NAMES = ("left_artery", "left_vein", "right_artery", "right_vein")
+    CODING = Coding(files={f"{name}*": name for name in NAMES})  # type: ignore[misc]
+
+    def lay(self, desk, names):
+        labels = sided(positions(grid()))
+        parts = {n: (labels == 1 + self.NAMES.index(n)).astype(np.uint8) for n in names}
+        desk.lay({name: Volume(part, grid()) for name, part in parts.items()})
+
+    @pytest.mark.parametrize("declared", ["left", "auto"])
+    def test_the_other_lung_is_unknown(self, desk, declared):
+        self.lay(desk, self.NAMES[:2])
+        got = desk.harmonize("mine", declared, {"mine": self.CODING})
+        assert got.labelled_side["found"] == "left"
+        assert list(got.coverage.values()) == ["labelled", "labelled", "unknown", "unknown"]
+        assert any("no right vessels" in flag for flag in got.flags)
+
+    def test_the_table_says_both(self, desk):
+        self.lay(desk, self.NAMES[:2])
+        assert "both lungs labelled" in refusal(desk, "mine", "both", {"mine": self.CODING})
+
+    def test_one_file_of_a_lung_is_missed(self, desk):
+        self.lay(desk, self.NAMES[:3])
+        assert "the right_vein file" in refusal(desk, "mine", "both", {"mine": self.CODING})
+
+
 def test_a_message_names_no_path_of_a_hospital(desk):
     desk.lay(drawn(grid(), "right"))
     message = refusal(desk, side="left")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.coding import Coding
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.coverage import CLASSES, SIDES, UNKNOWN
 from lacaf.records import Missing, Refusal
 from lacaf.volume import Volume, resample
 
@@ -42,7 +42,7 @@ def read_codes(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any],
 
     Raises:
         Refusal: empty labels, values that the coding lacks, fractions, files on different grids,
-            a file of the coding that is missing, or vessels that overlap by more than the
+            a file of the coding that is missing (but not all of one lung's), or vessels that overlap by more than the
             coding's ``overlap_share``.
     """
     facts: dict[str, Any] = {}
@@ -150,11 +150,11 @@ def _undeclared(labels: Volume, image: Volume) -> Refusal:
 def _merged(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], list[str]]:
     """One volume of codes from one file a meaning; what two vessels claim is unknown."""
     meanings = sorted(set(coding.patterns.values()))
+    absent, flags = _sides_left_out(converted, coding)
     codes: Volume | None = None
     facts: dict[str, Any] = {}
-    flags = []
     order = sorted(meanings, key=lambda meaning: meaning not in ("other", "unknown"))
-    for meaning in order:
+    for meaning in (one for one in order if one not in absent):
         part, file = _part(converted, meaning)
         mask = part.array != 0
         if codes is None:
@@ -179,8 +179,29 @@ def _merged(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], li
     return codes, facts, flags
 
 
+def _sides_left_out(converted: Path, coding: Coding) -> tuple[set[str], list[str]]:
+    """Classes of a lung of which nothing was handed over: that lung was not labelled.
+
+    If a part of a lung's files is there, the others are missed; so are those of both lungs.
+    """
+    lists = {side: {c for c in coding.meanings() if c.startswith(side)} for side in SIDES}
+    empty = {
+        side
+        for side, classes in lists.items()
+        if classes and not any(_file(converted, c).exists() for c in classes)
+    }
+    if len(empty) != 1 or not all(lists.values()):
+        return set(), []
+    side = empty.pop()
+    return lists[side], [f"no {side} vessels are among the label files: the {side} is unknown"]
+
+
+def _file(converted: Path, meaning: str) -> Path:
+    return converted / f"labels_{meaning}.nii.gz"
+
+
 def _part(converted: Path, meaning: str) -> tuple[Volume, str]:
-    path, file = converted / f"labels_{meaning}.nii.gz", f"the {meaning} file"
+    path, file = _file(converted, meaning), f"the {meaning} file"
     if not path.exists():
         raise Refusal(
             "it is not among the label files that were handed over",
