@@ -141,9 +141,9 @@ def window_flags(hu: NDArray[np.int16]) -> list[str]:
 
     Within the window they are still HU, so this is worth a look and no refusal.
     """
+    low, high = int(hu.min()), int(hu.max())
     flags = []
-    for end, narrow in ((int(hu.max()), hu.max() < SURELY_BONE_HU),
-                        (int(hu.min()), hu.min() > SURELY_AIR_HU)):  # fmt: skip
+    for end, narrow in ((high, high < SURELY_BONE_HU), (low, low > SURELY_AIR_HU)):
         share = np.count_nonzero(hu == end) / hu.size if narrow else 0.0
         if share > CUT_SHARE:
             flags.append(
