@@ -111,6 +111,13 @@ def test_a_table_without_cases_or_no_table_is_told(tmp_path):
         cases.read(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("content", [f"{HEADER}\nMüller".encode("latin-1"), b"case," * 50_000])
+def test_what_is_no_csv_text_is_told_and_not_shown(tmp_path, content):
+    (tmp_path / "cases.csv").write_bytes(content + b"a" * 200_000)
+    with pytest.raises(cases.CasesError, match="is no CSV text"):
+        cases.read(tmp_path / "cases.csv")
+
+
 def test_names_that_differ_only_in_case_are_one_folder_on_some_disks(tmp_path):
     assert "'C1'" in faults(tmp_path, FULL, "C1,p2,ct,,,,predict")
 

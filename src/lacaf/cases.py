@@ -73,6 +73,8 @@ def read(
             ]
     except FileNotFoundError:
         raise CasesError(f"{path}: no such file; it lists the cases, one row each") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise CasesError(f"{path}: is no CSV text; save it as CSV in UTF-8") from None
     if header not in (COLUMNS, (*COLUMNS, SERIES)):
         raise CasesError(
             f"{path}: the columns are {', '.join(header) or 'missing'}; "

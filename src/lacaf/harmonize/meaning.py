@@ -42,8 +42,8 @@ def read_codes(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any],
 
     Raises:
         Refusal: empty labels, values that the coding lacks, fractions, files on different grids,
-            a file of the coding that is missing (but not all of one lung's), or vessels that overlap by more than the
-            coding's ``overlap_share``.
+            a file of the coding that is missing (but not all of one lung's), or vessels that
+            overlap by more than the coding's ``overlap_share``.
     """
     facts: dict[str, Any] = {}
     flags: list[str] = []
