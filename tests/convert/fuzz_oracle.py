@@ -5,6 +5,8 @@ voxel, a changed spacing in all slices. What counts is that the image is what th
 """
 
 import gzip
+import io
+import struct
 import warnings
 import zlib
 
@@ -13,6 +15,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from convert.fuzz_bases import FILES, truth_of
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lacaf import volume
 
@@ -104,13 +107,30 @@ def _fits(stated, axes, array):
 
 def _slices(path):
     """What pydicom makes of a file: the slices that can be read at all."""
-    try:
-        dataset = pydicom.dcmread(path, force=True)
-        pixels = dataset.pixel_array
-        frames = pixels if pixels.ndim == 3 else pixels[None]
-        return [_stated(dataset, number, frame) for number, frame in enumerate(frames)]
-    except Exception:
-        return []
+    content = path.read_bytes()
+    for part in (content, _without_tail(content)):
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(part), force=True)
+            if "TransferSyntaxUID" not in dataset.file_meta:
+                implicit, _ = dataset.original_encoding
+                plain = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+                dataset.file_meta.TransferSyntaxUID = plain
+            pixels = dataset.pixel_array
+            frames = pixels if pixels.ndim == 3 else pixels[None]
+            return [_stated(dataset, number, frame) for number, frame in enumerate(frames)]
+        except Exception:
+            continue
+    return []
+
+
+def _without_tail(content):
+    """A file up to the end of its plain pixels: pydicom gives up over rubbish behind them."""
+    for order, tag in (("<", b"\xe0\x7f\x10\x00OW"), (">", b"\x7f\xe0\x00\x10OW")):
+        start = content.rfind(tag)
+        if start >= 0:
+            length = struct.unpack_from(order + "I", content, start + 8)[0]
+            return content[: start + 12 + length]
+    return content
 
 
 def _stated(dataset, number, frame):

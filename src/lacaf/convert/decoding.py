@@ -145,16 +145,12 @@ def _all_fragments(path: Path, changed: int, start: int, length: int) -> list[by
         handle.seek(start)
         content = handle.readall() if length == UNDEFINED else handle.read(length)
     found, at = [], 0
-    while at < len(content):
-        head = content[at : at + 8]
-        if head[:4] == SEQUENCE_END:
-            break
+    while (head := content[at : at + 8])[:4] == ITEM:
         size = int.from_bytes(head[4:], "little")
-        if head[:4] != ITEM or at + 8 + size > len(content):
-            return []
         found.append(content[at + 8 : at + 8 + size])
         at += 8 + size
-    return found[1:]
+    whole = head[:4] == SEQUENCE_END if length == UNDEFINED else at == len(content)
+    return found[1:] if whole else []
 
 
 @lru_cache(maxsize=1)

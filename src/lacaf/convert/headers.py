@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from lacaf.convert import frames
 from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, padding, text, whole
@@ -171,6 +176,14 @@ def _pixels(content: mmap.mmap, dataset: pydicom.Dataset) -> tuple[int, int] | N
     return start + 12, struct.unpack(f"{order}I", head[8:])[0]
 
 
+def _by_its_look(dataset: pydicom.Dataset) -> UID:
+    """The plain transfer syntax in which pydicom read a file that states none."""
+    implicit, little = dataset.original_encoding
+    if not little:
+        return ExplicitVRBigEndian
+    return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+
+
 def _header(
     path: Path, ordinal: int, dataset: pydicom.Dataset, pixels: tuple[int, int] | None
 ) -> Header:
@@ -208,6 +221,6 @@ def _header(
         rescale_type=text(dataset, "RescaleType").upper(),
         lossy=text(dataset, "LossyImageCompression") == "01",
         kernel_as_written=text(dataset, "ConvolutionKernel").split("\\")[0],
-        transfer_syntax=UID(str(meta.get("TransferSyntaxUID", "1.2.840.10008.1.2"))),
+        transfer_syntax=UID(str(meta.get("TransferSyntaxUID") or _by_its_look(dataset))),
         pixels=pixels,
     )

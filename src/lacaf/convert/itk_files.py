@@ -78,11 +78,14 @@ def _check_voxels(path: Path, head: dict[str, str], voxels_at: int) -> None:
     Raises:
         ValueError: the stream is damaged or breaks off.
     """
-    packed = head.get("encoding") in ("gz", "gzip") or head.get("compresseddata") == "true"
-    if not packed:
+    plain = head.get("compresseddata", "false").startswith("f")  # ITK takes any T, t or 1 for yes
+    if head.get("encoding") not in ("gz", "gzip") and plain:
         return
     beside = head.get("data file") or head.get("datafile") or head.get("elementdatafile", "local")
     if beside == "local":
+        size = path.stat().st_size - voxels_at
+        if head.get("compresseddatasize", str(size)) != str(size):
+            raise ValueError("the voxels are not of the size that the head says")
         sound.check_packed(path, voxels_at)
         return
     names = {p.name.lower(): p for p in path.parent.iterdir()}  # the head is in lower case
