@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 from chest import chest, image
-from thorax import ORIENTATIONS, grid
+from thorax import ORIENTATIONS, WORKING, grid
 from thorax import image as simple
 
 from lacaf import volume
+from lacaf.crop.working import way_back
 from lacaf.volume import Grid, Volume, low_passed, resample, upright_grid_around
 
 
@@ -42,24 +43,37 @@ def corners_of(box):
     return np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T
 
 
-@pytest.mark.parametrize("stored", [*(grid(a, f) for a, f in ORIENTATIONS), oblique()])
-def test_cutting_the_original_and_putting_it_back_changes_no_voxel(cropped, stored):
-    source = simple(stored)
-    details, working, _ = cropped(source, spacing_mm=5.0)
-    box = json.loads(json.dumps(details))["box_vox"]
+def cutting_is_exact(source, box, working):
+    """Cut the box out of the original and put it back; it holds what the working grid shows."""
     place = tuple(slice(a, b) for a, b in zip(box["first_zyx"], box["past_last_zyx"], strict=True))
     part = source.array[place]
     back = np.full_like(source.array, 9999)
     back[place] = part
     assert (back != 9999).sum() == part.size
     assert (back[back != 9999] == source.array[back != 9999]).all()
-    # all that the working grid shows lies in the box, as far as the image goes
-    index = source.grid.to_index(working.grid.corners_mm())
-    low = np.clip(index.min(axis=0), 0, np.array(stored.shape) - 1)
-    high = np.clip(index.max(axis=0), 0, np.array(stored.shape) - 1)
-    assert (np.array(box["first_zyx"]) <= low).all()
-    assert (np.array(box["past_last_zyx"]) - 1 >= np.floor(high)).all()
-    assert (corners_of(box) < np.array(stored.shape)).all()
+    index = source.grid.to_index(working.corners_mm())
+    last = np.array(source.grid.shape) - 1
+    assert (np.array(box["first_zyx"]) <= np.clip(index.min(axis=0), 0, last)).all()
+    high = np.floor(np.clip(index.max(axis=0), 0, last))
+    assert (np.array(box["past_last_zyx"]) - 1 >= high).all()
+    assert (corners_of(box) <= last).all()
+
+
+@pytest.mark.parametrize("stored", [*(grid(a, f) for a, f in ORIENTATIONS), oblique()])
+def test_cutting_the_original_and_putting_it_back_changes_no_voxel(stored):
+    rng = np.random.default_rng(0)
+    source = Volume(rng.integers(-1024, 1000, stored.shape).astype(np.int16), stored)
+    box = json.loads(json.dumps(way_back(stored, WORKING)))["box_vox"]
+    cutting_is_exact(source, box, WORKING)
+    size = np.array(box["past_last_zyx"]) - box["first_zyx"]
+    assert size.prod() < np.prod(stored.shape)
+
+
+@pytest.mark.parametrize("stored", [grid((2, 0, 1), (-1, 1, -1)), oblique()])
+def test_the_stage_records_such_a_box(cropped, stored):
+    source = simple(stored)
+    details, working, _ = cropped(source, spacing_mm=5.0)
+    cutting_is_exact(source, json.loads(json.dumps(details))["box_vox"], working.grid)
 
 
 def test_heart_vessels_and_trunk_lie_in_the_box_with_a_margin(cropped):
