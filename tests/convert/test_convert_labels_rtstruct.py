@@ -212,7 +212,7 @@ class TestRefused:
             ([np.tile(circle((20, 20), 18.0, 5, points=4)[[1, 3]], (600, 1))] * 4, "cover one "),
             ([circle((20, 20), 8.0, 2 + 0.03 * n, points=5) for n in range(200)], "planes and"),
         ],
-        ids=["many contours", "to and fro", "many planes"],
+        ids=["many contours", "back and forth", "many planes"],
     )
     def test_contours_made_to_fill_the_memory(self, tmp_path, contours, told):
         assert told in refused(tmp_path, contours)
