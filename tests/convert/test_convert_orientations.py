@@ -1,5 +1,6 @@
 """Whole conversions in all 48 orders of axes, straight and oblique: every voxel keeps its place."""
 
+import json
 from itertools import product
 
 import numpy as np
@@ -75,6 +76,22 @@ def test_a_volume_file_keeps_every_voxel_in_its_place(run, tmp_path, way, turn, 
     # Places are rounded by the formats: at most a thousandth of a mm, and HU are whole.
     check(run, run(a_ct(path), **FEW), image)
     assert run.folder.joinpath("image.nii.gz").exists()
+
+
+@pytest.mark.parametrize("way", FORTY_EIGHT, ids=name)
+def test_a_bare_array_lies_as_it_is_declared(run, tmp_path, way):
+    image = volume_of(way)
+    np.savez(tmp_path / "ct.npz", data=image.array)
+    declared = {"axes": name(way)[::-1], "spacing_mm": list(image.grid.spacing_mm)}
+    (tmp_path / "geometry.json").write_text(json.dumps(declared))
+    record = run(a_ct(tmp_path), **FEW)
+    assert record["status"] == "ok", record
+    found = volume.read(run.folder / "image.nii.gz")
+    affine = image.grid.affine.copy()
+    affine[:3, 3] = 0
+    assert found.grid.same_as(Grid(image.grid.shape, affine))
+    assert np.array_equal(found.array, image.array)
+    assert record["image"]["orientation"] == name(way)
 
 
 @WAYS

@@ -71,3 +71,8 @@ def test_what_is_no_chest_volume_is_refused_for_its_reason(run, real_data, sourc
     record = run(a_ct(real_data / source))
     assert record["status"] == "refused"
     assert reason in record["refusal"]["finding"]
+
+
+def test_a_tilt_that_is_resampled_does_not_hide_uneven_spacing(run, real_data):
+    record = run(a_ct(real_data / "gantry-tilt-head" / "ge_tilt.tar.xz"), tilt="resample")
+    assert "gap" in record["refusal"]["finding"]
