@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,16 @@ def decode(
     packed = any(h.transfer_syntax not in UncompressedTransferSyntaxes for h in slices)
     ready: set[int] = set()
     following = 0
-    for index in workers.each(
-        work, len(slices), lambda i: slices[i].place, apart=packed or array.size > LARGE_VOXELS
-    ):
-        ready.add(index)
-        while following in ready:
-            if each is not None:
-                each(array[following])
-            following += 1
+    apart = packed or array.size > LARGE_VOXELS
+    with closing(
+        workers.each(work, len(slices), lambda i: slices[i].place, apart=apart)
+    ) as finished:
+        for index in finished:
+            ready.add(index)
+            while following in ready:
+                if each is not None:
+                    each(array[following])
+                following += 1
     total = dict(zip(COUNTS, (int(n) for n in counts.sum(axis=0)), strict=True))
     check_air(total["air"], array.size, "the CT series")
     flags += _flags(slices, total) + window_flags(array)

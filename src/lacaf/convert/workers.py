@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def each(work: Work, count: int, name: Name, *, apart: bool) -> Iterator[int]:
+def each(work: Work, count: int, name: Name, *, apart: bool) -> Generator[int]:
     """Do ``work(index)`` for each index below ``count``; yields each index when it is done.
 
     Args:
@@ -64,9 +64,11 @@ def _apart(work: Work, count: int, name: Name) -> Iterator[int]:
     reading, writing = os.pipe()
     children: list[int] = []
     try:
-        for start in range(processes):
-            children.append(_child(work, range(start, count, processes), name, writing))
-        os.close(writing)
+        try:
+            for start in range(processes):
+                children.append(_child(work, range(start, count, processes), name, writing))
+        finally:
+            os.close(writing)
         yield from _heard(work, reading, children, name)
     finally:
         os.close(reading)
