@@ -125,7 +125,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     if options.dcm2niix is None:
-        sys.exit("left out: everything, as dcm2niix is not on the PATH (pip install dcm2niix)")
+        print("left out: everything, as dcm2niix is not on the PATH (pip install dcm2niix)")
+        return
     version = subprocess.run([options.dcm2niix, "--version"], capture_output=True, text=True)
     print(version.stdout.strip().splitlines()[0])
     print(f"{len(os.sched_getaffinity(0))} cores, pydicom {pydicom.__version__}, "
