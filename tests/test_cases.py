@@ -87,6 +87,11 @@ def test_a_patient_in_two_splits_is_refused(tmp_path):
     assert "patient 'p1' is in train and test (c1, c2)" in message
 
 
+def test_one_scan_under_two_patients_names_in_two_splits_is_refused(tmp_path):
+    message = faults(tmp_path, FULL, "c2,p2,ct/x/../c1,lab/c2,artery1_vein2,left,test")
+    assert "one source is in train and test (c1, c2)" in message
+
+
 def test_two_cases_of_a_patient_in_one_split_or_only_segmented_are_fine(tmp_path):
     path = table(
         tmp_path, FULL, "c2,p1,ct/c2,lab/c2,artery1_vein2,left,train", "c3,p1,ct/c3,,,,predict"

@@ -64,7 +64,7 @@ def lay_out(data, splits, sides=None):
             volume.write(Volume(array, GRID), data / f"{path}.nii.gz")
         record = {"case": name, "status": "ok", "coverage": states}
         records.write_json(data / "harmonize" / name / "coverage.json", record)
-        cases[name] = Case(name, name, data, data, "four_classes", "both", split)
+        cases[name] = Case(name, name, data / name, data / name, "four_classes", "both", split)
     vectors = np.eye(4, 12).tolist()
     (data / "embed" / "onehot").mkdir(parents=True, exist_ok=True)
     content = {"encoder": "onehot", "prompts": {c: c for c in CLASSES}, "vectors": vectors}

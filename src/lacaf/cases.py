@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -104,18 +106,29 @@ def read(
 
 
 def leakage(cases: Mapping[str, Case]) -> list[str]:
-    """Patients who are in more than one of train, val and test: one message each."""
-    splits: dict[str, dict[str, list[str]]] = {}
-    for case in cases.values():
-        if case.split != "predict":
-            splits.setdefault(case.patient, {}).setdefault(case.split, []).append(case.case)
-    return [
-        f"patient {patient!r} is in {' and '.join(where)} "
-        f"({', '.join(c for group in where.values() for c in group)}): "
-        "scores would be flattered; put all of a patient's cases into one split"
-        for patient, where in splits.items()
-        if len(where) > 1
-    ]
+    """What stands in more than one of train, val and test: a message for each patient and scan.
+
+    A source holds one patient, whatever the table calls him, so a source in two splits is a leak
+    under two names.
+    """
+    messages = []
+    learnt_or_scored = [case for case in cases.values() if case.split != "predict"]
+    for kind, key in (("patient", attrgetter("patient")), ("source", _place)):
+        splits: dict[str, dict[str, list[str]]] = {}
+        for case in learnt_or_scored:
+            splits.setdefault(key(case), {}).setdefault(case.split, []).append(case.case)
+        messages += [
+            f"{f'patient {name!r}' if kind == 'patient' else 'one source'} is in "
+            f"{' and '.join(where)} ({', '.join(c for group in where.values() for c in group)}): "
+            "scores would be flattered; put all of a patient's cases into one split"
+            for name, where in splits.items()
+            if len(where) > 1
+        ]
+    return messages
+
+
+def _place(case: Case) -> str:
+    return os.path.normpath(case.source)
 
 
 def present(cases: Iterable[Case]) -> None:

@@ -19,6 +19,9 @@ from lacaf import nifti
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+#: All else (NRRD, MetaImage, …) is read by ITK, which takes longer to load.
+NIFTI = (".nii", ".nii.gz")
+
 #: Two grids are the same when their corners lie closer together than this share of a voxel.
 SAME_GRID_TOLERANCE_VOX = 0.01
 
@@ -109,11 +112,16 @@ def _three_axes(shape: tuple[int, ...]) -> Any:
 
 
 def read(path: Path) -> Volume:
-    """Read a NIfTI file. Integer files keep their type; others come as float32.
+    """Read a NIfTI file, or by ITK one of another format, from the file alone.
+
+    Integer files keep their type; other NIfTI files come as float32.
 
     Raises:
         ValueError: the file is not a 3-D volume of numbers or its matrix is singular.
+        RuntimeError: ITK cannot read it.
     """
+    if not path.name.endswith(NIFTI):
+        return _read_by_itk(path)
     image = _load(path)
     shape = _three_axes(image.shape)
     if len(shape) != 3:
@@ -127,6 +135,30 @@ def read(path: Path) -> Volume:
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ValueError(f"{path} has a singular orientation matrix")
     array = np.ascontiguousarray(data.reshape(shape, order="F").T)
+    return Volume(array, Grid(array.shape, affine))
+
+
+def _read_by_itk(path: Path) -> Volume:
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.GlobalWarningDisplayOff()  # its warnings quote file names
+    image = sitk.ReadImage(str(path))
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise ValueError(
+            f"the volume has {image.GetDimension()} axes and "
+            f"{image.GetNumberOfComponentsPerPixel()} values a voxel"
+        )
+    return from_itk(image)
+
+
+def from_itk(image: Any) -> Volume:
+    """A 3-D SimpleITK image with its place in the patient, which is LPS in both."""
+    from SimpleITK import GetArrayFromImage
+
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    array = GetArrayFromImage(image)
     return Volume(array, Grid(array.shape, affine))
 
 
@@ -173,6 +205,24 @@ def low_passed(volume: Volume, grid: Grid) -> Volume:
     return Volume(array, volume.grid)
 
 
+def to_source(source: Grid, target: Grid) -> tuple[NDArray[np.float64], NDArray[np.intp] | None]:
+    """How a target's voxels lie in a source.
+
+    Returns:
+        4x4 matrix from target to source indices, both in array order; and the target's axis that
+        each axis of the source runs along, where the grids differ by flips, swapped axes,
+        spacing and offset only (None where they are turned against each other).
+    """
+    matrix = np.linalg.inv(source.affine) @ target.affine
+    matrix = matrix[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
+    dominant = np.abs(matrix[:3, :3]).argmax(axis=1)
+    off_axis = np.abs(matrix[:3, :3])
+    off_axis[np.arange(3), dominant] = 0
+    reach = (off_axis * (np.array(target.shape) - 1)).sum(axis=1)
+    straight = len(set(dominant.tolist())) == 3 and (reach < SAME_GRID_TOLERANCE_VOX).all()
+    return matrix, dominant if straight else None
+
+
 def resample(
     volume: Volume,
     grid: Grid,
@@ -191,13 +241,8 @@ def resample(
             if interpolation == "nearest"
             else Volume(volume.array.astype(np.float32, copy=False), grid)
         )
-    matrix = np.linalg.inv(volume.grid.affine) @ grid.affine  # target (x,y,z) -> source (x,y,z)
-    matrix = matrix[[2, 1, 0, 3]][:, [2, 1, 0, 3]]  # both in array order
-    dominant = np.abs(matrix[:3, :3]).argmax(axis=1)  # target axis that drives each source axis
-    off_axis = np.abs(matrix[:3, :3]).copy()
-    off_axis[np.arange(3), dominant] = 0
-    reach = (off_axis * (np.array(grid.shape) - 1)).sum(axis=1)
-    if len(set(dominant)) == 3 and (reach < SAME_GRID_TOLERANCE_VOX).all():
+    matrix, dominant = to_source(volume.grid, grid)
+    if dominant is not None:
         return Volume(_separable(volume.array, matrix, dominant, grid, interpolation, fill), grid)
     from scipy import ndimage
 

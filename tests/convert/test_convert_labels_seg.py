@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from label_objects import FRAME, SERIES, save, segmentation
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from scipy.spatial.transform import Rotation
 from thorax import ORIENTATIONS
 
+from lacaf.convert import frames
 from lacaf.convert.dicom_labels import Identity, read
 from lacaf.phantom.handling import reordered
 from lacaf.records import Refusal
@@ -160,6 +162,13 @@ class TestRefused:
         measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
         measures.SpacingBetweenSlices = "0.0000025"
         assert "x 14 x 18 voxels" in refused(tmp_path, dataset)
+
+    def test_a_deflated_file_that_would_fill_the_memory(self, tmp_path, monkeypatch):
+        dataset = segmentation(vessels(), UPRIGHT)
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        assert read_back(tmp_path, dataset)[0].keys() == {"artery", "vein"}
+        monkeypatch.setattr(frames, "MOST_DEFLATED_BYTES", 1000)
+        assert "no RTSTRUCT or DICOM-SEG is there, beside 1" in refused(tmp_path, dataset)
 
     def test_two_segments_of_one_number(self, tmp_path):
         dataset = segmentation(vessels(), UPRIGHT)

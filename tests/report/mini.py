@@ -63,7 +63,7 @@ class Mini:
     def case(self, name: str, split: str, labelled_side: str = "both") -> None:
         """A converted, cropped and harmonized case; a phantom if its name says so."""
         phantom = name.startswith("phantom")
-        source = Path("data/raw") / name / "dicom" if phantom else Path("/clinic") / HOSPITAL
+        source = Path("data/raw") / name / "dicom" if phantom else Path("/clinic") / HOSPITAL / name
         labelled = split != "predict"
         self.cases[name] = Case(
             name,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pydicom
 
-from lacaf.convert import rtstruct, segmentation, sources
+from lacaf.convert import frames, rtstruct, segmentation, sources
 from lacaf.records import Refusal, machines_fault
 from lacaf.volume import Volume
 
@@ -114,6 +114,7 @@ def _objects(files: Iterable[Path]) -> list[Object]:
     broken = 0
     for path in files:
         try:
+            frames.check_deflated_file(path)
             head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
             kind = KINDS.get(str(head.get("SOPClassUID", "")))
             if kind is not None:

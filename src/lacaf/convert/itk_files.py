@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from lacaf.convert import sound
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume, from_itk
 
 #: A head has fewer lines and shorter ones.
 MOST_LINES, MOST_LINE_BYTES = 1000, 65536
@@ -50,11 +48,7 @@ def read(path: Path, kind: str, file: str) -> Volume:
         raise sound.broken(ValueError(), file)
     if kind == "mha" and not any(head.get(key) for key in DIRECTIONS):
         raise sound.no_orientation("no `TransformMatrix` field", file)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    array = sitk.GetArrayFromImage(image)
-    return Volume(array, Grid(array.shape, affine))
+    return from_itk(image)
 
 
 def _head(path: Path, kind: str) -> tuple[dict[str, str], int]:

@@ -48,17 +48,12 @@ def _from_mask(own: Volume, copy: Coarse, method: dict, flags: list[str]) -> Lun
     swapped = bool(((mask != numbered) & (mask > 0)).any())
     if swapped:
         own = Volume(np.array([0, 2, 1], np.uint8)[own.array], own.grid)
-        flags = [
-            *flags,
-            *(
-                [
-                    f"{method['lungs']} takes the left lung for the right one: the image "
-                    "may be mirrored"
-                ]
-                if method["lungs"] != "given"
-                else []
-            ),
-        ]
+        if method["lungs"] != "given":
+            name = method["lungs"]
+            flags = [
+                *flags,
+                f"{name} takes the left lung for the right one: the image may be mirrored",
+            ]
     tree = lungs.airways_of(copy)
     outside = np.zeros_like(copy.air) if tree is None else tree & (mask == 0)
     filled = (mask > 0) & ~copy.air

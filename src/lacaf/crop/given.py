@@ -13,8 +13,8 @@ from scipy import ndimage
 from lacaf import volume
 from lacaf.crop.coarse import AIR_BELOW_HU, COARSE_MM, Coarse
 from lacaf.crop.parting import into_two, sided
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample, upright_grid_around
+from lacaf.records import Refusal, machines_fault
+from lacaf.volume import Volume, resample, upright_grid_around
 
 FILE = "the lung mask"
 #: At least this share of the mask is air in the CT, the rest vessels and consolidations.
@@ -66,9 +66,10 @@ def read(
 def _read(path: Path) -> Volume:
     """A mask from NIfTI, NRRD or MHA, as whole numbers."""
     try:
-        nifti = path.name.endswith((".nii", ".nii.gz"))
-        mask = volume.read(path) if nifti else _read_itk(path)
-    except Exception as error:
+        mask = volume.read(path)
+    except Exception as error:  # readers raise whatever they like on a broken file
+        if machines_fault(error):
+            raise
         raise _unfit(f"it cannot be read ({type(error).__name__})") from None
     if np.issubdtype(mask.array.dtype, np.integer):
         return mask
@@ -85,17 +86,6 @@ def _counts(array: NDArray) -> dict[int, int]:
         counts.update(dict(zip(values.tolist(), number.tolist(), strict=True)))
     del counts[0]
     return dict(sorted(counts.items()))
-
-
-def _read_itk(path: Path) -> Volume:
-    import SimpleITK as sitk
-
-    image = sitk.ReadImage(str(path))
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    array = sitk.GetArrayFromImage(image)
-    return Volume(array, Grid(array.shape, affine))
 
 
 def _unfit(finding: str) -> Refusal:

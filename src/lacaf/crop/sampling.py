@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lacaf.volume import FWHM_PER_SIGMA, SAME_GRID_TOLERANCE_VOX, Grid, Volume, resample
+from lacaf.volume import FWHM_PER_SIGMA, Grid, Volume, resample, to_source
 
 #: Lower end of the HU scale. Scanners pad outside the field of view with -2000 and less, which
 #: would spread into the body when voxels are averaged.
@@ -23,9 +23,8 @@ def sample(image: Volume, grid: Grid, lowest: float = AIR_HU) -> Volume:
     the target's (FWHM² = target² - source²); then voxels are interpolated linearly. Both are one
     product with a sparse matrix for each axis: only what the target needs is computed.
     """
-    matrix = _target_to_source(image.grid, grid)
-    dominant = np.abs(matrix[:3, :3]).argmax(axis=1)
-    if not _separable(matrix, dominant, grid):
+    matrix, dominant = to_source(image.grid, grid)
+    if dominant is None:
         return resample(_own_axes(image, grid, lowest), grid, fill=lowest)
     positions = [
         matrix[axis, target] * np.arange(grid.shape[target]) + matrix[axis, 3]
@@ -46,27 +45,13 @@ def whole_hu(image: Volume) -> Volume:
     return Volume(np.rint(image.array).astype(np.int16), image.grid)
 
 
-def _target_to_source(source: Grid, target: Grid) -> NDArray[np.float64]:
-    """Matrix from target to source indices, both in array order."""
-    matrix = np.linalg.inv(source.affine) @ target.affine
-    return matrix[[2, 1, 0, 3]][:, [2, 1, 0, 3]]
-
-
-def _separable(matrix: NDArray, dominant: NDArray, grid: Grid) -> bool:
-    """Whether the grids differ by flips, swapped axes, spacing and offset only."""
-    off_axis = np.abs(matrix[:3, :3])
-    off_axis[np.arange(3), dominant] = 0
-    reach = (off_axis * (np.array(grid.shape) - 1)).sum(axis=1)
-    return len(set(dominant.tolist())) == 3 and bool((reach < SAME_GRID_TOLERANCE_VOX).all())
-
-
 def _own_axes(image: Volume, grid: Grid, lowest: float) -> Volume:
     """The image around an oblique grid, low-passed for it, on axes of its own.
 
     Its voxels are at most a third as wide as the target's, so that the linear interpolation that
     follows blurs little; where the image is coarser than that, they stay as they are.
     """
-    matrix = _target_to_source(image.grid, grid)
+    matrix, _ = to_source(image.grid, grid)
     ratios = np.abs(matrix[:3, :3]).max(axis=1)
     steps = np.maximum(1.0, ratios / 3)
     index = image.grid.to_index(grid.corners_mm())

@@ -15,9 +15,6 @@ from lacaf.coverage import UNKNOWN, VESSELS
 from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
 from lacaf.records import Refusal
 
-#: All else (NRRD, MetaImage, …) is read by ITK, which takes longer to load.
-NIFTI = (".nii", ".nii.gz")
-
 #: Marks a value that the coding does not name; no class and no marker has it.
 NO_MEANING = 254
 
@@ -167,7 +164,7 @@ def _read(path: Path, role: str) -> volume.Volume:
     if not path.exists():
         raise FileNotFoundError(path)
     try:
-        return volume.read(path) if path.name.endswith(NIFTI) else _by_itk(path)
+        return volume.read(path)
     except (ValueError, ImageFileError, OSError, EOFError, zlib.error, RuntimeError) as error:
         plain = isinstance(error, ValueError)
         finding = str(error).replace(str(path), "the volume") if plain else "it cannot be read"
@@ -177,20 +174,3 @@ def _read(path: Path, role: str) -> volume.Volume:
             remedy="convert it",
             file=role,
         ) from None
-
-
-def _by_itk(path: Path) -> volume.Volume:
-    import SimpleITK as sitk
-
-    sitk.ProcessObject.GlobalWarningDisplayOff()  # its warnings quote file names
-    image = sitk.ReadImage(str(path))
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ValueError(
-            f"the volume has {image.GetDimension()} axes and "
-            f"{image.GetNumberOfComponentsPerPixel()} values a voxel"
-        )
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    array = sitk.GetArrayFromImage(image)
-    return volume.Volume(array, volume.Grid(array.shape, affine))
