@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -38,8 +37,6 @@ def main() -> None:
     except Fault as fault:
         print(f"lacaf: {fault}", file=sys.stderr)
         sys.exit(2)
-    finally:
-        gc.freeze()  # else Python looks through all that was imported before it ends: 0.1 s
 
 
 def read_project() -> tuple[parameters.Params, dict[str, case_table.Case]]:
