@@ -7,7 +7,8 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from lacaf import cases as case_table, layout, params as parameters, records
+from lacaf import cases as case_table, digests, layout
+from lacaf.params import section, whole as parameters
 
 min_version("9.10")
 
@@ -17,11 +18,11 @@ configfile: "params.yaml"
 
 try:
     PARAMS = parameters.load()
-    CASES = case_table.read(codings=PARAMS.codings())
+    CASES = case_table.read(codings=PARAMS.all_codings())
     case_table.present(case for case in CASES.values() if not layout.is_phantom(case))
     layout.check_raw(CASES.values())
     parameters.unchanged(config)
-except (parameters.ParamsError, case_table.CasesError) as fault:
+except (section.ParamsError, case_table.CasesError) as fault:
     raise WorkflowError(str(fault)) from None
 
 RUNS = [*PARAMS.runs(), *PARAMS.infer.models]
@@ -42,6 +43,8 @@ wildcard_constraints:
     run="[A-Za-z0-9][A-Za-z0-9_-]*",
     experiment="[A-Za-z0-9][A-Za-z0-9_]*",
     seed=r"\d+",
+    encoder="[a-z]+",
+    prompts="[A-Za-z0-9][A-Za-z0-9_]*",
 
 
 rule all:

@@ -24,10 +24,11 @@ import numpy as np
 import pydicom
 
 from lacaf.convert.hounsfield import AIR_HU, PADDING_BELOW_HU
+from lacaf.grid import Grid
 from lacaf.phantom.dicom import write_series
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.identity import fake_identity
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 REPOSITORY = Path(__file__).parents[1]
 REAL = Path(os.environ.get("LACAF_REAL_DATA", REPOSITORY.parent / "shared" / "data"))

@@ -120,7 +120,7 @@ def lungs():
 def vessels():
     from test_crop_box import there_and_back, tree
 
-    from lacaf.volume import Grid
+    from lacaf.grid import Grid
 
     print("| CT, mm | working, mm | of the CT's finest | DSC, shares | DSC, labels |")
     print("|---|---|---|---|---|")

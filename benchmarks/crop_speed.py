@@ -34,7 +34,7 @@ LARGE = ((600, 512, 512), (0.7, 0.7, 0.55))  # z y x; mm x y z
 def ours(folder):
     """Seconds of the stage, on the wall and of the processor; medians."""
     import lacaf.crop
-    from lacaf import params
+    from lacaf.params import whole as params
 
     loaded = params.load(PARAMS)
     out = folder / "crop"
@@ -42,7 +42,7 @@ def ours(folder):
     seconds, processor = [], []
     for _ in range(RUNS):
         start, busy = time.perf_counter(), time.process_time()
-        lacaf.crop.crop(loaded, folder, out)
+        lacaf.crop.crop(loaded.crop, {}, folder, out)
         seconds.append(time.perf_counter() - start)
         processor.append(time.process_time() - busy)
     return {"seconds": statistics.median(seconds), "processor": statistics.median(processor)}
@@ -85,7 +85,8 @@ def in_a_process(python, which, folder):
 def screening_ct():
     import SimpleITK as sitk
 
-    from lacaf.volume import Grid, Volume
+    from lacaf.grid import Grid
+    from lacaf.volume import Volume
 
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(DATA / "nlst-101287" / "dicom"))
     image = sitk.ReadImage(names)
@@ -98,9 +99,10 @@ def screening_ct():
 
 def large_ct():
     """A synthetic chest on 512 x 512 x 600 voxels, slab by slab."""
-    from lacaf.params import Phantom
+    from lacaf.grid import Grid
+    from lacaf.params.phantom import Phantom
     from lacaf.phantom.render import render
-    from lacaf.volume import Grid, Volume, resample
+    from lacaf.volume import Volume, resample
 
     phantom = Phantom(kind="realistic", seed=7, spacing_mm=2.0, scale=1.0)
     chest = render("chest", phantom).image

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lacaf.volume import Grid, Volume, read, write
+from lacaf.grid import Grid
+from lacaf.volume import Volume, read, write
 
 SPACING_MM = (0.7, 0.7, 0.7)  # x, y, z
 CLASSES = 4

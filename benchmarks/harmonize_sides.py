@@ -15,11 +15,12 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from lacaf import volume
-from lacaf.coverage import UNKNOWN, lung_distances_mm
+from lacaf.classes import UNKNOWN
+from lacaf.coverage import lung_distances_mm
 from lacaf.harmonize import chest
 from lacaf.harmonize.chest import Rule
 from lacaf.harmonize.meaning import ARTERY, VEIN
-from lacaf.params import Phantom
+from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import render
 from lacaf.volume import resample
 

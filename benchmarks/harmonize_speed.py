@@ -25,9 +25,10 @@ REPOSITORY = Path(__file__).parents[1]
 def lay(folder: Path) -> None:
     """Write what convert and crop would leave: the CT, labels (1 arteries, 2 veins), lungs."""
     from lacaf import volume
-    from lacaf.params import Phantom
+    from lacaf.grid import Grid
+    from lacaf.params.phantom import Phantom
     from lacaf.phantom.render import render
-    from lacaf.volume import Grid, Volume, resample
+    from lacaf.volume import Volume, resample
 
     phantom = Phantom(kind="realistic", seed=2505, spacing_mm=WORKING_MM, scale=1.0)
     rendered = render("phantom000", phantom)
@@ -51,14 +52,22 @@ def lay(folder: Path) -> None:
 
 def harmonize_once(folder: Path) -> None:
     """Harmonize the case and print seconds and the most memory that was held."""
-    from lacaf import params
     from lacaf.cases import Case
     from lacaf.harmonize import harmonize
+    from lacaf.params import whole as params
 
     case = Case("c1", "p1", Path("ct"), Path("labels"), "artery1_vein2", "both", "train")
     settings = params.load(REPOSITORY / "params" / "demo.yaml")
+    coding = settings.all_codings()["artery1_vein2"]
     start = time.perf_counter()
-    harmonize(case, settings, folder / "convert", folder / "crop", folder / "harmonize")
+    harmonize(
+        case,
+        settings.harmonize,
+        coding,
+        folder / "convert",
+        folder / "crop",
+        folder / "harmonize",
+    )
     seconds = time.perf_counter() - start
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(json.dumps({"seconds": round(seconds, 1), "memory_gb": round(most, 2)}))

@@ -26,15 +26,16 @@ import torch
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from lacaf import records, tracking, volume
+from lacaf import files, tracking, volume
 from lacaf.cases import Case
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.embed import embed
 from lacaf.infer import load
 from lacaf.model.device import describe
 from lacaf.model.inputs import network_input
 from lacaf.model.window import probabilities
-from lacaf.params import Params, Phantom, parse
+from lacaf.params.phantom import Phantom
+from lacaf.params.whole import Params, parse
 from lacaf.phantom import appearance
 from lacaf.phantom.render import render
 from lacaf.train import train
@@ -102,10 +103,10 @@ def prepare(case: str, phantom: Phantom, work: Path, spacing_mm: float) -> None:
         volume.write(volume.resample(source, grid, "nearest"), path)
     volume.write(rendered.labels, work / "truth" / case / "labels.nii.gz")
     volume.write(rendered.lungs, work / "truth" / case / "lungs.nii.gz")
-    records.write_json(work / "truth" / case / "facts.json", rendered.facts)
+    files.write_json(work / "truth" / case / "facts.json", rendered.facts)
     states = dict.fromkeys(CLASSES, "labelled")
     content = {"case": case, "status": "ok", "coverage": states}
-    records.write_json(work / "harmonize" / case / "coverage.json", content)
+    files.write_json(work / "harmonize" / case / "coverage.json", content)
 
 
 def score(case: str, model_folder: Path, work: Path) -> dict[str, float]:
@@ -291,9 +292,7 @@ def main() -> None:
         print(f"rendered {name}", flush=True)
     stored = options.work / "embed" / "minilm"
     stored.mkdir(parents=True, exist_ok=True)
-    records.write_json(
-        stored / "embedding.json", embed("minilm", configuration(options, 1, 0).embed)
-    )
+    files.write_json(stored / "embedding.json", embed("minilm", configuration(options, 1, 0).embed))
     folder = options.work / "model"
     folder.mkdir(exist_ok=True)
     few = {name: case for name, case in cases.items() if case.split == "train"}

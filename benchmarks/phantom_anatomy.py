@@ -19,7 +19,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
-from lacaf.params import Phantom
+from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import Rendered, render
 
 #: Ranges in real patients: lungs of three, vessels of eight, airways of seven.

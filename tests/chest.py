@@ -5,9 +5,10 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from lacaf.params import Phantom
+from lacaf.grid import Grid
+from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import Rendered, render
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 
 @cache

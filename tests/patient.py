@@ -8,9 +8,10 @@ from scipy.spatial import cKDTree
 
 from lacaf import volume
 from lacaf.coverage import lung_distances_mm
-from lacaf.params import Phantom
+from lacaf.grid import Grid
+from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import build, render
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 PHANTOM = Phantom(kind="demo", seed=11, spacing_mm=2.5, scale=0.8)
 WORKING_MM = 2.5

@@ -69,7 +69,7 @@ def shrink(params: dict) -> None:
     params["phantom"] |= {"spacing_mm": 3.0, "scale": 0.6}
     params["crop"] |= {"spacing_mm": 4.0}
     params["train"] |= {"steps": 2, "validate_every": 2, "width": 4, "patch": [32, 32, 32]}
-    params["train"] |= {"experiments": {"lacaf": {"network": "lacaf", "encoder": "onehot"}}}
+    params["train"] |= {"experiments": {"lacaf": {"encoder": "onehot"}}}
 
 
 def make_project(folder: Path) -> Project:

@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
-from lacaf.coverage import (
-    CLASSES,
-    class_value,
-    distance_mm,
-    nearer,
-    nearest_side,
-    targets_and_validity,
-)
-from lacaf.volume import Grid
+from lacaf.classes import CLASSES, class_value
+from lacaf.coverage import distance_mm, nearer, nearest_side, targets_and_validity
+from lacaf.grid import Grid
 
 # One line of voxels, 2 mm apart, from the patient's right to the left:
 # 15 of the right lung, 6 of the mediastinum, 15 of the left lung.

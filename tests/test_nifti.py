@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from lacaf import nifti, volume
-from lacaf.volume import Grid, Volume
+from lacaf.grid import RAS_TO_LPS, Grid
+from lacaf.volume import Volume
 
 AXES = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]
 
@@ -30,7 +31,7 @@ def test_the_header_says_what_nibabel_would_say(axes, flips, turn, tmp_path):
     array = np.arange(60, dtype=np.int16).reshape(grid.shape)
     volume.write(Volume(array, grid), tmp_path / "a.nii.gz")
     ours = nib.load(tmp_path / "a.nii.gz")
-    theirs = nib.Nifti1Image(array.T, volume.RAS_TO_LPS @ grid.affine)
+    theirs = nib.Nifti1Image(array.T, RAS_TO_LPS @ grid.affine)
     theirs.set_qform(theirs.affine, 1)
     assert np.array_equal(np.asarray(ours.dataobj).T, array)
     for form in ("get_qform", "get_sform"):

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lacaf import params
+from lacaf import layout
+from lacaf.params import whole as params
+from lacaf.params.section import ParamsError
 
 ROOT = Path(__file__).parents[1]
 WHOLE = sorted([ROOT / "params.yaml", *(ROOT / "params").glob("*.yaml")])
@@ -58,12 +60,25 @@ def test_floats_are_floats_to_every_reader_of_yaml(path):
         ("train.experiments", {"bad name": {"network": "unet", "encoder": None}}, "pattern"),
         ("train.experiments", {"a": {"network": "lacaf", "encoder": None}}, "needs an encoder"),
         ("train.experiments", {"a": {"network": "unet", "encoder": "clip"}}, "has none"),
-        ("embed.prompts", {"left_artery": "x"}, "one prompt for each of left_artery, left_vein"),
-        ("harmonize.codings", {"mine": {"values": {1: "aorta"}}}, "'artery'"),
+        (
+            "embed.prompts",
+            {"mine": {"left_artery": "x"}},
+            "one prompt for each of left_artery, left_vein",
+        ),
+        ("embed.prompts", {"mine": "an artery"}, "names the class once"),
+        ("train.network", "unett", "known networks are lacaf, unet"),
+        ("train.loss", {"bcee": 1.0}, "bcee is unknown; known are bce, dice"),
+        ("train.loss", {"bce": 0.0}, "at least one loss"),
+        ("train.experiments", {"a": {"learning_rat": 1}}, "a.learning_rat: Extra inputs"),
+        ("train.experiments", {"a": {"steps": 0}}, "train.experiments.a.steps"),
+        ("train.experiments", {"a": {"prompts": "mine"}}, "embed.prompts has no 'mine'"),
+        ("train.experiments", {"a": {"seeds": [1]}}, "a.seeds: Extra inputs"),
+        ("harmonize.codings", {}, "a section of its own now, `codings`"),
+        ("codings", {"mine": {"values": {1: "aorta"}}}, "'artery'"),
     ],
 )
 def test_a_fault_names_the_key_what_was_given_and_what_is_allowed(key, value, expected):
-    with pytest.raises(params.ParamsError) as fault:
+    with pytest.raises(ParamsError) as fault:
         params.parse(changed(key, value))
     first = str(fault.value).splitlines()[0]
     assert key in first
@@ -73,35 +88,35 @@ def test_a_fault_names_the_key_what_was_given_and_what_is_allowed(key, value, ex
 def test_a_missing_key_is_named():
     content = changed("crop.spacing_mm", 1.0)
     del content["crop"]["spacing_mm"]
-    with pytest.raises(params.ParamsError, match=r"crop\.spacing_mm: Field required"):
+    with pytest.raises(ParamsError, match=r"crop\.spacing_mm: Field required"):
         params.parse(content)
 
 
 def test_all_faults_are_told_at_once():
     content = changed("crop.spacing_mm", 0.0)
     content["infer"]["overlap"] = 2.0
-    with pytest.raises(params.ParamsError) as fault:
+    with pytest.raises(ParamsError) as fault:
         params.parse(content)
     assert len(str(fault.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize("content", [None, [], "text", {}])
 def test_something_else_than_a_configuration_is_told_as_a_fault(content):
-    with pytest.raises(params.ParamsError):
+    with pytest.raises(ParamsError):
         params.parse(content)
 
 
 def test_a_missing_or_broken_file_is_told_as_a_fault(tmp_path):
-    with pytest.raises(params.ParamsError, match="no such file"):
+    with pytest.raises(ParamsError, match="no such file"):
         params.load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [1")
-    with pytest.raises(params.ParamsError, match="not readable as YAML"):
+    with pytest.raises(ParamsError, match="not readable as YAML"):
         params.load(tmp_path / "params.yaml")
 
 
 def test_a_users_coding_joins_the_shipped_ones_and_wins():
     mine = {"artery1_vein2": {"values": {5: "artery"}}, "mine": {"values": {1: "vein"}}}
-    codings = params.parse(changed("harmonize.codings", mine)).codings()
+    codings = params.parse(changed("codings", mine)).all_codings()
     assert codings["artery1_vein2"].values == {5: "artery"}
     assert codings["mine"].values == {1: "vein"}
     assert "four_classes" in codings
@@ -117,12 +132,12 @@ def test_a_new_experiment_does_not_make_other_trainings_stale():
     one = params.parse(changed("train.seeds", [0]))
     other = params.parse(changed("train.seeds", [0, 1]))
     slower = params.parse(changed("train.learning_rate", 0.123))
-    assert params.training_digest(one) == params.training_digest(other)
-    assert params.training_digest(one) != params.training_digest(slower)
+    assert layout.recipe("lacaf", one) == layout.recipe("lacaf", other)
+    assert layout.recipe("lacaf", one) != layout.recipe("lacaf", slower)
 
 
 def test_a_value_overridden_on_the_command_line_is_refused():
     path = ROOT / "params.yaml"
     params.unchanged(yaml.safe_load(path.read_text()), path)
-    with pytest.raises(params.ParamsError, match="overridden"):
+    with pytest.raises(ParamsError, match="overridden"):
         params.unchanged(changed("crop.spacing_mm", 17.0), path)

@@ -5,13 +5,15 @@ import json
 
 import pytest
 
-from lacaf import records
-from lacaf.records import Missing, Refusal, carry_out, machines_fault, replacing
+from lacaf import digests, files, records
+from lacaf.fault import Missing, Refusal, machines_fault
+from lacaf.files import replacing
+from lacaf.records import carry_out
 
 NO_LUNGS = Refusal("no lungs", expectation="two", remedy="take a chest CT", file="the image")
 
 
-def files(folder):
+def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
@@ -23,7 +25,7 @@ def good(folder):
 def test_a_good_case_leaves_its_files_and_a_record(tmp_path):
     folder = tmp_path / "crop" / "c1"
     record = carry_out("crop", "c1", folder, {"code": "x"}, good)
-    assert files(folder) == ["box.json", "image.nii.gz"]
+    assert names(folder) == ["box.json", "image.nii.gz"]
     assert record == json.loads((folder / "box.json").read_text())
     assert record["status"] == "ok"
     assert record["flags"] == ["one"]
@@ -38,7 +40,7 @@ def test_a_refused_case_leaves_its_reason_and_no_half_made_file(tmp_path):
         raise NO_LUNGS
 
     record = carry_out("crop", "c1", tmp_path / "c1", {}, work)
-    assert files(tmp_path / "c1") == ["box.json"]
+    assert names(tmp_path / "c1") == ["box.json"]
     assert record["status"] == "refused"
     assert record["refusal"] == {
         "stage": "crop",
@@ -73,7 +75,7 @@ def test_an_error_leaves_the_old_folder_as_it_was(tmp_path):
 
     with pytest.raises(RuntimeError, match="a bug"):
         carry_out("crop", "c1", folder, {}, broken)
-    assert files(tmp_path) == ["c1"]
+    assert names(tmp_path) == ["c1"]
     assert (folder / "box.json").read_bytes() == before
     assert (folder / "image.nii.gz").read_bytes() == b"voxels"
 
@@ -93,7 +95,7 @@ def test_a_second_run_leaves_nothing_of_the_first(tmp_path):
 
     carry_out("crop", "c1", tmp_path / "c1", {}, good)
     carry_out("crop", "c1", tmp_path / "c1", {}, other)
-    assert files(tmp_path / "c1") == ["box.json", "other"]
+    assert names(tmp_path / "c1") == ["box.json", "other"]
 
 
 def test_a_file_shared_by_a_hard_link_is_never_written_in_place(tmp_path):
@@ -104,16 +106,16 @@ def test_a_file_shared_by_a_hard_link_is_never_written_in_place(tmp_path):
     carry_out("crop", "c1", folder, {"code": "new"}, good)
     assert cached.read_bytes() == before
     text = tmp_path / "text"
-    records.write_text(text, "old")
+    files.write_text(text, "old")
     (tmp_path / "link").hardlink_to(text)
-    records.write_text(text, "new")
+    files.write_text(text, "new")
     assert (tmp_path / "link").read_text() == "old"
 
 
 def test_a_folder_that_is_replaced_needs_no_parent(tmp_path):
     with replacing(tmp_path / "a" / "b") as part:
         (part / "x").write_text("1")
-    assert files(tmp_path / "a") == ["b"]
+    assert names(tmp_path / "a") == ["b"]
 
 
 def test_a_missing_record_says_what_to_run(tmp_path):
@@ -127,54 +129,17 @@ def test_a_message_says_finding_expectation_and_remedy():
 
 def test_nan_is_no_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        records.write_json(tmp_path / "x.json", {"value": float("nan")})
+        files.write_json(tmp_path / "x.json", {"value": float("nan")})
 
 
 def test_a_digest_knows_content_not_order_or_place(tmp_path):
-    assert records.digest({"a": 1, "b": [2]}) == records.digest({"b": [2], "a": 1})
-    assert records.digest({"a": 1}) != records.digest({"a": 2})
+    assert digests.digest({"a": 1, "b": [2]}) == digests.digest({"b": [2], "a": 1})
+    assert digests.digest({"a": 1}) != digests.digest({"a": 2})
     for name in ("one", "two"):
         (tmp_path / name / "sub").mkdir(parents=True)
         (tmp_path / name / "sub" / "x").write_text("1")
-    assert records.digest_path(tmp_path / "one") == records.digest_path(tmp_path / "two")
+    assert digests.digest_path(tmp_path / "one") == digests.digest_path(tmp_path / "two")
     (tmp_path / "one" / ".snakemake_timestamp").write_text("")
-    assert records.digest_path(tmp_path / "one") == records.digest_path(tmp_path / "two")
+    assert digests.digest_path(tmp_path / "one") == digests.digest_path(tmp_path / "two")
     (tmp_path / "two" / "sub" / "x").rename(tmp_path / "two" / "sub" / "y")
-    assert records.digest_path(tmp_path / "one") != records.digest_path(tmp_path / "two")
-
-
-class TestDigestOfCode:
-    """The digest is taken of a copy of the rooms, so that a test can change a stage."""
-
-    CODE = '"""A room."""\n\nX = 1\n\n\ndef f(a):\n    """Twice."""\n    return 2 * a\n'
-
-    @pytest.fixture
-    def digest(self, tmp_path, monkeypatch):
-        for room in records.SHARED_ROOMS:
-            (tmp_path / f"{room}.py").write_text("")
-        (tmp_path / "stage").mkdir()
-        monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
-
-        def of(code, file="stage/__init__.py"):
-            (tmp_path / file).write_text(code)
-            return records.digest_code("stage")
-
-        return of
-
-    def test_comments_docstrings_and_layout_do_not_count(self, digest):
-        other = self.CODE.replace("Twice.", "Doubled.").replace("X = 1", "X   =  1  # one")
-        assert digest(self.CODE) == digest("# a comment\n" + other)
-
-    @pytest.mark.parametrize(("old", "new"), [("2 * a", "3 * a"), ("X = 1", "X = 2")])
-    def test_what_the_code_says_counts(self, digest, old, new):
-        assert digest(self.CODE) != digest(self.CODE.replace(old, new))
-
-    def test_a_shared_room_counts_too(self, digest):
-        before = digest(self.CODE)
-        digest("Y = 2\n", "volume.py")
-        assert digest(self.CODE) != before
-
-    def test_data_of_a_shared_room_counts_too(self, digest):
-        before = digest(self.CODE)
-        digest("artery1_vein2: {values: {1: artery, 2: vein}}\n", "codings.yaml")
-        assert digest(self.CODE) != before
+    assert digests.digest_path(tmp_path / "one") != digests.digest_path(tmp_path / "two")

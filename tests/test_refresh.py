@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lacaf import cases, layout, params, records
+from lacaf import cases, layout, records
 from lacaf.cases import CasesError
+from lacaf.params import whole as params
 from lacaf.refresh import refresh
+from lacaf.stages import CASE_STAGES
 
 HEAD = ",".join(cases.COLUMNS) + "\n"
 PHANTOM = (
@@ -41,7 +43,7 @@ def lay(*names):
 def test_folders_that_no_stage_made_are_left_alone(settings):
     lay("data/truth/phantom_study/notes.txt", "data/raw/phantom_study/scan.nii.gz")
     lay("data/convert/mine/thoughts.txt")
-    outcome = refresh(layout.CASE_STAGES, table(""), settings)
+    outcome = refresh(CASE_STAGES, table(""), settings)
     assert outcome["removed"] == []
     assert Path("data/truth/phantom_study/notes.txt").exists()
     assert Path("data/raw/phantom_study/scan.nii.gz").exists()
@@ -51,7 +53,7 @@ def test_folders_that_no_stage_made_are_left_alone(settings):
 def test_what_left_the_table_goes_and_a_phantom_with_its_raw_data(settings):
     lay("data/convert/case7/source.json", "data/convert/.case8.123.part/image.nii.gz")
     lay("data/truth/phantom001/phantom.json", "data/raw/phantom001/dicom/IM000001")
-    refresh(layout.CASE_STAGES, table(""), settings)
+    refresh(CASE_STAGES, table(""), settings)
     assert not list(Path("data/convert").iterdir())
     assert not Path("data/truth/phantom001").exists()
     assert not Path("data/raw/phantom001").exists()
@@ -81,7 +83,7 @@ def test_a_result_made_from_something_else_is_removed_and_a_true_one_is_kept(set
 
 def with_coding(settings, files):
     content = settings.model_dump()
-    content["harmonize"]["codings"] = {"ours": {"files": files}}
+    content["codings"] = {"ours": {"files": files}}
     return params.parse(content)
 
 

@@ -5,16 +5,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from lacaf.volume import (
-    Grid,
-    Volume,
-    low_passed,
-    read,
-    read_grid,
-    resample,
-    upright_grid_around,
-    write,
-)
+from lacaf.grid import Grid
+from lacaf.volume import Volume, low_passed, read, read_grid, resample, upright_grid_around, write
 
 ORIENTATIONS = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]
 SLOPE = np.array([2.0, -3.0, 5.0])  # of the truth below, per mm along LPS x, y, z

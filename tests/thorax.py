@@ -4,7 +4,8 @@ from itertools import permutations, product
 
 import numpy as np
 
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 ORIENTATIONS = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]
 

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import yaml
 
-from lacaf import records, volume
+from lacaf import files, volume
 from lacaf.cases import Case
-from lacaf.coverage import CLASSES
-from lacaf.params import parse
+from lacaf.classes import CLASSES
+from lacaf.grid import Grid
+from lacaf.params.whole import parse
 from lacaf.tracking import Tracker
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 SPACING_MM = 4.0
 GRID = Grid.upright((24, 20, 32), SPACING_MM, (-64.0, -40.0, -48.0))
@@ -63,12 +64,14 @@ def lay_out(data, splits, sides=None):
             (data / path).parent.mkdir(parents=True, exist_ok=True)
             volume.write(Volume(array, GRID), data / f"{path}.nii.gz")
         record = {"case": name, "status": "ok", "coverage": states}
-        records.write_json(data / "harmonize" / name / "coverage.json", record)
+        files.write_json(data / "harmonize" / name / "coverage.json", record)
         cases[name] = Case(name, name, data / name, data / name, "four_classes", "both", split)
     vectors = np.eye(4, 12).tolist()
-    (data / "embed" / "onehot").mkdir(parents=True, exist_ok=True)
+    (data / "embed" / "onehot" / "paper").mkdir(parents=True, exist_ok=True)
     content = {"encoder": "onehot", "prompts": {c: c for c in CLASSES}, "vectors": vectors}
-    records.write_json(data / "embed" / "onehot" / "embedding.json", content | {"hash": "00"})
+    files.write_json(
+        data / "embed" / "onehot" / "paper" / "embedding.json", content | {"hash": "00"}
+    )
     return cases
 
 

@@ -189,7 +189,7 @@ def _faults(row: Mapping, codings: Mapping[str, object] | None) -> list[str]:
     if codings is not None and value["coding"] and value["coding"] not in codings:
         faults.append(
             f"coding {_shown(value['coding'])} is unknown; known are {', '.join(sorted(codings))}; "
-            "declare your own under harmonize.codings in params.yaml"
+            "declare your own under codings in params.yaml"
         )
     elif value["split"] == "test" and getattr((codings or {}).get(value["coding"]), "generated", 0):
         faults.append(

@@ -1,27 +1,36 @@
 """Codings: what the numbers, the file names or the contour names of somebody's labels mean.
 
 Three label orders for one anatomy are in use in the field, so a coding is declared as data,
-never guessed: the shipped ones in ``codings.yaml``, a user's own under ``harmonize.codings``
-in ``params.yaml``.
+never guessed: the shipped ones in ``codings.yaml``, a user's own under ``codings`` in
+``params.yaml``.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from lacaf.coverage import CLASSES, VESSELS
+from lacaf.classes import CLASSES, VESSELS
 
-Meaning = Literal[
-    "artery", "vein", "left_artery", "left_vein", "right_artery", "right_vein", "other", "unknown"
-]
+#: What a value, a file or a contour can stand for: a class, a vessel whose side is found from
+#: the lungs, ``other`` or ``unknown``.
+MEANINGS = (*VESSELS, *CLASSES, "other", "unknown")
+
+
+def _known_meaning(meaning: str) -> str:
+    if meaning not in MEANINGS:
+        raise ValueError(f"a meaning is one of {', '.join(map(repr, MEANINGS))}")
+    return meaning
+
+
+Meaning = Annotated[str, AfterValidator(_known_meaning)]
 #: Files or contours of different vessels may share this much of the smaller one, unless the
 #: coding says otherwise; those voxels are unknown.
-OVERLAP_SHARE = 0.05
+OVERLAP_FRACTION = 0.05
 
 
 def _not_empty(value: dict | None) -> dict | None:
@@ -52,7 +61,7 @@ class Coding(BaseModel):
     names: Annotated[dict[str, Meaning] | None, AfterValidator(_not_empty)] = None
     undeclared: bool = False
     generated: bool = False
-    overlap_share: Annotated[float, Field(ge=0, le=1)] = OVERLAP_SHARE
+    overlap_share: Annotated[float, Field(ge=0, le=1)] = OVERLAP_FRACTION
     about: str = ""
     source: str = ""
     licence: str = ""
@@ -71,6 +80,11 @@ class Coding(BaseModel):
     def patterns(self) -> dict[str, Meaning]:
         """Meaning by pattern of a file's, contour's or segment's name; empty for ``values``."""
         return self.files or self.names or {}
+
+    def meaning(self) -> dict[str, Any]:
+        """All that labels are read by; without what only tells people about the set."""
+        told = {"about", "source", "licence", "traps"}
+        return self.model_dump(mode="json", exclude=told)
 
     def meanings(self) -> set[str]:
         """All meanings that this coding can express."""

@@ -1,4 +1,4 @@
-"""The four classes, and what is known of each: the coverage of a case.
+"""What is known of each class: the coverage of a case.
 
 A half-labelled case is one in which an expert drew the vessels of one lung only. What a
 voxel's label says, and whether it says anything at all, is decided here once, for the loss,
@@ -12,24 +12,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.volume import Grid
-
-CLASSES = ("left_artery", "left_vein", "right_artery", "right_vein")  # label values 1, 2, 3, 4
-SIDES = ("left", "right")  # of the patient; values 1, 2 in a lung mask
-VESSELS = ("artery", "vein")
-UNKNOWN = 255
+from lacaf.classes import CLASSES, SIDES, TABLE, UNKNOWN
+from lacaf.grid import Grid
 
 State = Literal["labelled", "absent", "unknown"]
-Coverage = dict[str, State]  # one state for each of CLASSES
+Coverage = dict[str, State]  # one state for each of classes.CLASSES
 
 #: How deep a voxel must lie in one lung, in mm, before we say that no vessel of the other side
 #: can be there: near the hilum a rough lung mask must not overrule anatomy.
 DEEP_IN_LUNG_MM = 10.0
-
-
-def class_value(vessel: str, side: str) -> int:
-    """The canonical label value, 1 to 4, of a vessel (artery, vein) and a patient's side."""
-    return 1 + 2 * SIDES.index(side) + VESSELS.index(vessel)
 
 
 def distance_mm(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
@@ -71,19 +62,33 @@ def lung_distances_mm(
     return distance_mm(lungs == 1, grid), distance_mm(lungs == 2, grid)
 
 
+def on_the_other_side(lungs: NDArray, grid: Grid) -> list[NDArray[np.bool_]]:
+    """For each class, where it cannot be: deep in the lung of the other side.
+
+    Lung masks are rough at the hilum, and the great vessels cross the midline: so only voxels
+    deeper than ``DEEP_IN_LUNG_MM`` count. A class without a side can be anywhere.
+    """
+    deep = {
+        side: distance_mm(lungs != value, grid) > DEEP_IN_LUNG_MM
+        for value, side in enumerate(SIDES, start=1)
+    }
+    other = {"left": deep["right"], "right": deep["left"], "": np.zeros(lungs.shape, bool)}
+    return [other[row.side] for row in TABLE]
+
+
 def targets_and_validity(
     labels: NDArray, lungs: NDArray, grid: Grid, coverage: Coverage
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """What each class's target is, and where it may be learnt from or scored.
 
     Args:
-        labels: ``(Z, Y, X)`` canonical labels 0 to 4, 255 unknown.
+        labels: ``(Z, Y, X)`` canonical labels: 0, the classes' values, 255 unknown.
         lungs: ``(Z, Y, X)`` 0, 1 left, 2 right.
         grid: grid of both.
         coverage: state of each class.
 
     Returns:
-        ``targets`` and ``valid``, both ``(4, Z, Y, X)`` bool. A class is valid at a voxel
+        ``targets`` and ``valid``, both ``(K, Z, Y, X)`` bool. A class is valid at a voxel
         - where the voxel is labelled as another class (it cannot be this one),
         - deep inside the other lung (a left vessel cannot be there),
         - and, if the class is labelled or known to be absent, wherever the label is known.
@@ -91,12 +96,12 @@ def targets_and_validity(
     """
     known = labels != UNKNOWN
     vessel = known & (labels > 0)
-    deep = [distance_mm(lungs != value, grid) > DEEP_IN_LUNG_MM for value in (1, 2)]
-    targets = np.stack([labels == value for value in range(1, 5)])
+    targets = np.stack([labels == row.value for row in TABLE])
     valid = np.empty_like(targets)
-    for index, name in enumerate(CLASSES):
-        other_lung = deep[1 - index // 2]
-        valid[index] = vessel | other_lung
+    for index, (name, impossible) in enumerate(
+        zip(CLASSES, on_the_other_side(lungs, grid), strict=True)
+    ):
+        valid[index] = vessel | impossible
         if coverage[name] != "unknown":
             valid[index] |= known
     # A label that contradicts the anatomy (a left vessel deep in the right lung) stays a label.

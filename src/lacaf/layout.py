@@ -1,7 +1,7 @@
-"""Where each stage's work on a case lies, and what it is made from.
+"""Where each stage's work lies, and what it is made from.
 
-Known once, for the commands, for :func:`lacaf.refresh` and for the digests in the records.
-All paths are relative to the working directory.
+Known once, for the commands, for :func:`lacaf.refresh` and for the digests in the records; it
+all follows from :mod:`lacaf.stages`. All paths are relative to the working directory.
 """
 
 from __future__ import annotations
@@ -11,25 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lacaf import records
+from lacaf import digests
 from lacaf.cases import Case, CasesError
-from lacaf.params import Params
+from lacaf.params.whole import Params
+from lacaf.stages import stage_of
 
 DATA = Path("data")
 RAW = DATA / "raw"
 TRUTH = DATA / "truth"
 REPORTS = Path("reports")
-
-#: The stages that work case by case before training, in order.
-CASE_STAGES = ("phantom", "convert", "crop", "harmonize")
-
-#: The columns of the case table that decide what a stage makes.
-ROW = {
-    "phantom": ("patient", "source", "labels", "coding", "labelled_side"),
-    "convert": ("source", "labels", "coding", "series"),
-    "crop": (),
-    "harmonize": ("labels", "coding", "labelled_side"),
-}
 
 
 def is_phantom(case: Case) -> bool:
@@ -57,14 +47,26 @@ def check_raw(cases: Iterable[Case]) -> None:
         raise CasesError("\n".join(foreign))
 
 
-def folder(stage: str, case: str) -> Path:
-    """The folder that holds a stage's record of a case."""
-    return (TRUTH if stage == "phantom" else DATA / stage) / case
+def folder(stage: str, *names: str) -> Path:
+    """The folder of a stage's work.
+
+    Args:
+        stage: the stage's word.
+        names: what the stage's pattern asks for, in its order: a case; a run and a case.
+
+    Raises:
+        ValueError: there is no such stage, or it wants other names.
+    """
+    declared = stage_of(stage)
+    if len(names) != len(declared.names):
+        wanted = ", ".join(declared.names) or "none"
+        raise ValueError(f"stage {stage} lies in {declared.folder}; give {wanted}, not {names}")
+    return Path(declared.folder.format(**dict(zip(declared.names, names, strict=True))))
 
 
-def record(stage: str, case: str) -> Path:
-    """The file that holds a stage's record of a case."""
-    return folder(stage, case) / records.RECORD[stage]
+def record(stage: str, *names: str) -> Path:
+    """The file that holds the record of a stage's work; ``names`` as for :func:`folder`."""
+    return folder(stage, *names) / stage_of(stage).record
 
 
 def model(run: str, params: Params) -> Path:
@@ -73,17 +75,24 @@ def model(run: str, params: Params) -> Path:
 
 
 def inputs(stage: str, case: Case) -> dict[str, Path]:
-    """The files and folders that a stage reads for a case, by role."""
-    if stage == "phantom":
-        return {}
+    """The files and folders that a stage reads for a case, by role.
+
+    Raises:
+        ValueError: there is no such stage, or it does not work case by case.
+    """
+    declared = stage_of(stage)
+    if not declared.by_case:
+        raise ValueError(f"stage {stage} does not work case by case")
+    found = {word: folder(word, case.case) for word in declared.reads}
     if stage == "convert":
-        if is_phantom(case):
-            return {"raw": RAW / case.case}
-        return {"source": case.source} | ({"labels": case.labels} if case.labels else {})
+        found |= {"raw": RAW / case.case} if is_phantom(case) else _handed_over(case)
     if stage == "crop":
-        masks = {f"lungs{n or ''}": path for n, path in enumerate(lung_masks(case))}
-        return {"convert": folder("convert", case.case), **masks}
-    return {s: folder(s, case.case) for s in ("convert", "crop")}
+        found |= {f"lungs{n or ''}": path for n, path in enumerate(lung_masks(case))}
+    return found
+
+
+def _handed_over(case: Case) -> dict[str, Path]:
+    return {"source": case.source} | ({"labels": case.labels} if case.labels else {})
 
 
 def lung_masks(case: Case) -> list[Path]:
@@ -104,26 +113,51 @@ def row(stage: str, case: Case) -> dict[str, str]:
 
     Snakemake keeps and shows what it is given here, and a SeriesInstanceUID leads to a patient.
     """
-    value = {column: str(getattr(case, column)) for column in ROW[stage]}
+    value = {column: str(getattr(case, column)) for column in stage_of(stage).row}
     if value.get("series"):
-        value["series"] = records.digest(value["series"])
+        value["series"] = digests.digest(value["series"])
     return value
 
 
 def section(stage: str, case: Case, params: Params) -> dict[str, Any]:
     """The parameters that a stage's work on a case depends on.
 
-    Beside the stage's own section that is what a coding of the user's means, for the stages that
-    write or sort label files by it (a shipped one counts as code): with its patterns exchanged,
-    the files that convert wrote would hold arteries under the name of veins.
+    Beside the stage's own section that is what the case's coding means, shipped or the user's
+    own, for the stages that go by it: with its patterns exchanged, the files that convert wrote
+    would hold arteries under the name of veins. What a coding tells people does not count.
     """
     chosen = getattr(params, stage).model_dump(mode="json")
-    if stage in ("phantom", "convert") and case.coding in params.harmonize.codings:
-        chosen["coding"] = params.harmonize.codings[case.coding].model_dump(mode="json")
+    coding = params.all_codings().get(case.coding or "")
+    if stage_of(stage).coding and coding is not None:
+        chosen["coding"] = coding.meaning()
     return chosen
+
+
+def recipe(experiment: str, params: Params) -> dict[str, Any]:
+    """The parameters that the training of an experiment depends on, whatever is trained beside."""
+    chosen = params.train.recipe(experiment)
+    idle = set() if chosen.encoder else {"prompts"}
+    return chosen.model_dump(mode="json", exclude=idle)
+
+
+def embedding(experiment: str, params: Params) -> list[Path]:
+    """The file of the vectors that guide an experiment's network; none without language."""
+    chosen = params.train.recipe(experiment)
+    return [record("embed", chosen.encoder, chosen.prompts)] if chosen.encoder else []
+
+
+def encoding(encoder: str, prompts: str, params: Params) -> dict[str, Any]:
+    """The parameters that an encoder's vectors of a set of prompts depend on."""
+    own = {"clip": ("clip_model", "clip_weights"), "file": ("file",), "random": ("seed",)}
+    chosen = {key: getattr(params.embed, key) for key in own.get(encoder, ())}
+    return chosen | {"prompts": params.embed.texts(prompts)}
 
 
 def made_from(stage: str, case: Case, params: Params) -> dict[str, Any]:
     """Digests of all that a stage's work on a case depends on, as they are now."""
-    chosen = section(stage, case, params)
-    return records.made_from(stage, chosen, inputs(stage, case), row(stage, case))
+    return {
+        "code": digests.of_code(stage),
+        "params": digests.digest(section(stage, case, params)),
+        "row": digests.digest(row(stage, case)),
+        "inputs": {k: digests.digest_path(p) for k, p in inputs(stage, case).items()},
+    }

@@ -10,13 +10,12 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-if TYPE_CHECKING:
-    from lacaf.volume import Grid
+from lacaf.grid import RAS_TO_LPS, Grid
 
 #: Codes of the NIfTI-1 standard for the types that volumes have.
 DATATYPES = {
@@ -92,7 +91,7 @@ def header(grid: Grid, dtype: np.dtype) -> bytes:
         raise ValueError(f"NIfTI-1 holds at most {MOST_ALONG_AXIS} voxels along an axis")
     if dtype.name not in DATATYPES:
         raise ValueError(f"NIfTI-1 has no {dtype.name}; use one of {', '.join(DATATYPES)}")
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine
+    affine = RAS_TO_LPS @ grid.affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     quaternion, handedness = _quaternion(affine[:3, :3] / spacing)
     return struct.pack(

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from lacaf import layout, records
 from lacaf.cases import Case
-from lacaf.params import Params
+from lacaf.params.whole import Params
+from lacaf.stages import CASE_STAGES
 
-#: A folder that a stage was filling when it was stopped, see ``records.replacing``.
+#: A folder that a stage was filling when it was stopped, see ``files.replacing``.
 HALF_MADE = re.compile(r"\..+\.\d+\.part")
 
 
@@ -27,7 +28,7 @@ def refresh(stages: Iterable[str], cases: Iterable[Case], params: Params) -> dic
     """Touch what is still true, remove what is not.
 
     Args:
-        stages: some of ``layout.CASE_STAGES``; they are worked through in the pipeline's order.
+        stages: some of ``stages.CASE_STAGES``; they are worked through in the pipeline's order.
         cases: the case table; folders of cases that left the table are removed too, if they
             hold the stage's record. What else lies there is somebody's own and is left alone.
         params: the configuration as it is now.
@@ -37,7 +38,7 @@ def refresh(stages: Iterable[str], cases: Iterable[Case], params: Params) -> dic
     """
     outcome: dict[str, list[str]] = {"kept": [], "removed": []}
     cases = list(cases)
-    for stage in (s for s in layout.CASE_STAGES if s in set(stages)):
+    for stage in (s for s in CASE_STAGES if s in set(stages)):
         chosen = [c for c in cases if stage != "phantom" or layout.is_phantom(c)]
         for case in chosen:
             if not layout.record(stage, case.case).exists():
@@ -67,7 +68,7 @@ def _still_true(stage: str, case: Case, params: Params) -> bool:
 
 
 def _made_by(stage: str, folder: Path) -> bool:
-    return (folder / records.RECORD[stage]).exists() or bool(HALF_MADE.fullmatch(folder.name))
+    return records.path(folder, stage).exists() or bool(HALF_MADE.fullmatch(folder.name))
 
 
 def _remove(stage: str, case: str) -> None:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lacaf.classes import CLASSES
+
 EXPERIMENT = "lacaf"
 
 
@@ -154,8 +156,10 @@ def flat(content: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix.rstrip("."): content}
 
 
-def log_model(tracker: Tracker, folder: Path) -> None:
+def log_model(tracker: Tracker, folder: Path, served: Path) -> None:
     """Log a trained model's folder as an MLflow model with its signature.
+
+    ``served`` is the file that MLflow runs to serve it (models from code).
 
     ``mlflow.pyfunc.load_model`` gives it back: input channels in, logits out.
     """
@@ -171,14 +175,14 @@ def log_model(tracker: Tracker, folder: Path) -> None:
     voxels = np.dtype(np.float32)
     signature = ModelSignature(
         inputs=Schema([TensorSpec(voxels, (-1, -1, -1, -1, -1), "image")]),
-        outputs=Schema([TensorSpec(voxels, (-1, 4, -1, -1, -1), "logits")]),
+        outputs=Schema([TensorSpec(voxels, (-1, len(CLASSES), -1, -1, -1), "logits")]),
     )
     with warnings.catch_warnings():
         # An input example would be a whole patch in the store, run once more for nothing.
         warnings.filterwarnings("ignore", message=".*An input example was not provided")
         mlflow.pyfunc.log_model(
             name="model",
-            python_model=Path(__file__).parent / "infer" / "served.py",
+            python_model=served,
             artifacts={"folder": str(folder)},
             signature=signature,
             pip_requirements=["lacaf"],

@@ -7,9 +7,10 @@ import pydicom
 import pytest
 from phantom.simple import case_in, simple
 
-from lacaf import params, records
+from lacaf import records
 from lacaf.coding import builtin
 from lacaf.convert import convert
+from lacaf.params import whole as params
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.handover import hand_over
 
@@ -33,9 +34,13 @@ def run(settings, tmp_path):
 
     def once(case, **changes):
         rules = settings.convert.model_copy(update=changes)
-        chosen = settings.model_copy(update={"convert": rules})
+        coding = settings.all_codings()[case.coding] if case.coding else None
         record = records.carry_out(
-            "convert", case.case, once.folder, {}, lambda folder: convert(case, chosen, folder)
+            "convert",
+            case.case,
+            once.folder,
+            {},
+            lambda folder: convert(case, rules, coding, folder),
         )
         assert json.loads((once.folder / "source.json").read_text()) == record
         return record

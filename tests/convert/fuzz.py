@@ -24,9 +24,10 @@ from convert.fuzz_bases import BASES, SECRETS, bases
 from convert.fuzz_mutations import mutate
 from convert.fuzz_oracle import confirmed
 
-from lacaf import params, records
+from lacaf import records
 from lacaf.cases import Case
 from lacaf.convert import convert
+from lacaf.params import whole as params
 
 PARAMS = Path(__file__).parents[2] / "params" / "demo.yaml"
 #: Far more than any case needs, also on a machine with other work.
@@ -80,7 +81,7 @@ def case_of(number, folder, chosen):
     with within(MOST_SECONDS):
         try:
             record = records.carry_out(
-                "convert", "case1", target, {}, lambda out: convert(row, chosen, out)
+                "convert", "case1", target, {}, lambda out: convert(row, chosen.convert, None, out)
             )
         except Exception as error:
             told = "".join(traceback.format_exception(error))

@@ -23,6 +23,7 @@ from pydicom.uid import (
 )
 
 from lacaf import volume
+from lacaf.grid import Grid
 from lacaf.phantom.dicom import write_series
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.identity import fake_identity
@@ -151,4 +152,4 @@ def truth_of(base):
         return image
     affine = image.grid.affine.copy()
     affine[:3, 3] = 0
-    return Volume(image.array, volume.Grid(image.grid.shape, affine))
+    return Volume(image.array, Grid(image.grid.shape, affine))

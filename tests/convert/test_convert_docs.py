@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lacaf.params import Convert
+from lacaf.params.convert import Convert
 
 PAGE = (Path(__file__).parents[2] / "docs" / "convert.md").read_text()
 TOLERANCES = re.findall(r"^\| `(\w+)\.([A-Z_]+)` \| (\S+) \|", PAGE, re.MULTILINE)

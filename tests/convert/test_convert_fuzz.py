@@ -11,9 +11,10 @@ from convert.fuzz import BASES, Wrong, judged, run, settings
 from convert.fuzz_bases import SECRETS, bases
 from convert.fuzz_oracle import confirmed
 
-from lacaf import records, volume
+from lacaf import files, records, volume
 from lacaf.cases import Case
 from lacaf.convert import convert
+from lacaf.grid import Grid
 from lacaf.volume import Volume
 
 CASES = int(os.environ.get("LACAF_FUZZ_CASES", "510"))
@@ -30,7 +31,7 @@ def converted(request, tmp_path):
     case = Case("case1", "patient1", tmp_path / "raw" / source, None, None, "", "predict")
     target = tmp_path / "convert" / "case1"
     record = records.carry_out(
-        "convert", "case1", target, {}, lambda out: convert(case, settings(), out)
+        "convert", "case1", target, {}, lambda out: convert(case, settings().convert, None, out)
     )
     return request.param, tmp_path / "raw", target, record
 
@@ -53,7 +54,7 @@ def test_the_judge_finds_a_wrong_voxel_and_a_wrong_place(converted):
         return  # of these the files state no place of their own
     affine = right.grid.affine.copy()
     affine[:3, 3] += 5
-    volume.write(Volume(right.array, volume.Grid(array.shape, affine)), target / "image.nii.gz")
+    volume.write(Volume(right.array, Grid(array.shape, affine)), target / "image.nii.gz")
     assert confirmed(target / "image.nii.gz", raw, base) not in ("same", "as stated")
 
 
@@ -64,7 +65,7 @@ def test_the_judge_finds_leftovers_and_private_words(converted):
         judged(record, target, raw, base)
     Path(target / "half.nii.gz.part").unlink()
     told = record | {"kind": f"ct of {SECRETS[0]}"}
-    records.write_json(target / "source.json", told)
+    files.write_json(target / "source.json", told)
     with pytest.raises(Wrong, match="the record says"):
         judged(told, target, raw, base)
 

@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 import typer
 
-from lacaf import records
+from lacaf import fault, records
 from lacaf.cases import Case
 from lacaf.cli.entry import discreet
 from lacaf.convert import sources
@@ -154,5 +154,5 @@ def test_an_unforeseen_error_is_loud_and_names_no_patient(tmp_path, capfd):
 
 
 def test_a_refusal_and_a_missing_stage_keep_their_words(tmp_path):
-    with pytest.raises(records.Missing, match="run `snakemake"), discreet():
+    with pytest.raises(fault.Missing, match="run `snakemake"), discreet():
         records.read(tmp_path, "convert")

@@ -9,8 +9,9 @@ from label_objects import FRAME, SERIES, rtstruct, segmentation
 
 from lacaf.convert import npz
 from lacaf.convert.dicom_labels import Identity, read
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 GRID = Grid.upright((6, 12, 14), (1.0, 1.2, 2.0), (-20.0, 10.0, -300.0))
 BLANK = Volume(np.zeros(GRID.shape, np.int16), GRID)

@@ -10,8 +10,9 @@ from thorax import ORIENTATIONS
 from lacaf import volume
 from lacaf.coding import builtin
 from lacaf.convert.labels import convert_labels
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: As many voxels along each axis, as in HiPaS: the shape tells nothing.
 CUBE = Grid.upright((64, 64, 64), (4.3, 3.8, 4.0), (-136.0, -108.0, -126.0))

@@ -16,9 +16,10 @@ from lacaf.coding import Coding
 from lacaf.convert import convert
 from lacaf.convert.dicom_labels import Identity, read
 from lacaf.convert.polygons import Tally, filled
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.phantom.handling import reordered
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 CT = Identity(SERIES, FRAME)
 UPRIGHT = Grid.upright((12, 40, 44), (1.0, 1.2, 2.0), (-20.0, 10.0, -300.0))
@@ -282,12 +283,14 @@ def test_from_a_series_to_a_file_a_meaning(deliver, run, settings, tmp_path):
         delivery.case.source / "RS001",
     )
     coding = Coding(names={"left art*": "left_artery"})
-    section = settings.harmonize.model_copy(update={"codings": {"mine": coding}})
-    configuration = settings.model_copy(update={"harmonize": section})
     case = case_in(tmp_path / "raw", "mine", "both", "dicom")
     assert case.labels == case.source, "labels in the folder of the CT"
     record = records.carry_out(
-        "convert", case.case, run.folder, {}, lambda folder: convert(case, configuration, folder)
+        "convert",
+        case.case,
+        run.folder,
+        {},
+        lambda folder: convert(case, settings.convert, coding, folder),
     )
     assert record["status"] == "ok", record
     assert record["labels"]["named"]["left art*"]["contours"] == 3
@@ -306,12 +309,10 @@ def test_the_experts_lungs_of_a_real_patient(real_data, run, settings, tmp_path)
         held.extractall(source, filter="data")
     # any two meanings will do for two regions
     coding = Coding(names={"lung l": "left_artery", "lung r": "right_artery"})
-    section = settings.harmonize.model_copy(update={"codings": {"mine": coding}})
-    configuration = settings.model_copy(update={"harmonize": section})
     case = Case("lung1", "lung1", source, source, "mine", "both", "train")
     folder = run.folder
     record = records.carry_out(
-        "convert", case.case, folder, {}, lambda out: convert(case, configuration, out)
+        "convert", case.case, folder, {}, lambda out: convert(case, settings.convert, coding, out)
     )
     assert record["status"] == "ok", record
     regions, grid = contours_of(source), volume.read_grid(folder / "image.nii.gz")

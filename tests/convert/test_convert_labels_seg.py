@@ -10,9 +10,10 @@ from thorax import ORIENTATIONS
 
 from lacaf.convert import frames
 from lacaf.convert.dicom_labels import Identity, read
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.phantom.handling import reordered
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 CT = Identity(SERIES, FRAME)
 UPRIGHT = Grid.upright((9, 14, 18), (0.8, 1.1, 2.5), (-20.0, 10.0, -300.0))

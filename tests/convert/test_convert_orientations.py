@@ -10,10 +10,11 @@ from convert.ways import FORTY_EIGHT, TURNS, axes_of, grid_of, name, places, tru
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.grid import Grid
 from lacaf.phantom.dicom import write_series
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.identity import fake_identity
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 WAYS = pytest.mark.parametrize(
     ("way", "turn"),

@@ -21,9 +21,9 @@ from phantom.simple import case_in
 
 from lacaf import cli, nifti
 from lacaf.convert import decoding, stage, workers
+from lacaf.grid import RAS_TO_LPS
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.handover import hand_over
-from lacaf.volume import RAS_TO_LPS
 
 #: Needles: a name that nobody has, a date, an ID, a root of UIDs.
 NAME, DATE, NUMBER, ROOT = "Zyxwvut", "18661102", "90817263", "2.25.777777"

@@ -11,6 +11,7 @@ from pydicom.uid import generate_uid
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.grid import Grid
 from lacaf.volume import Volume
 
 
@@ -301,7 +302,7 @@ def moved(labels):
     grid = labels.grid
     affine = grid.affine.copy()
     affine[:3, 3] += 500
-    return Volume(labels.array, volume.Grid(grid.shape, affine))
+    return Volume(labels.array, Grid(grid.shape, affine))
 
 
 def second_file(delivery):

@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lacaf.convert import stacking
 from lacaf.convert.headers import Header
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 STEP, BETWEEN_ROWS, BETWEEN_COLUMNS = 2.5, 0.8, 0.7
 COUNT = 9

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lacaf.convert import workers
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 COUNT = 11
 

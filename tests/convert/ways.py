@@ -5,7 +5,8 @@ from itertools import permutations, product
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: How the array's x, y, z index run: axis of the patient (0 L, 1 P, 2 S) and direction.
 FORTY_EIGHT = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]

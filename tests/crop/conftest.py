@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import lacaf.crop
-from lacaf import params, volume
+from lacaf import volume
+from lacaf.params import whole as params
 
 
 @pytest.fixture
@@ -18,14 +19,13 @@ def cropped(tmp_path, configuration):
     """Crop a volume: the record's details, the working image and the lungs."""
 
     def run(image, masks=(), **crop):
-        settings = configuration.model_copy(
-            update={"crop": configuration.crop.model_copy(update=crop)}
-        )
+        settings = configuration.crop.model_copy(update=crop)
+        codings = configuration.all_codings()
         source, folder = tmp_path / "convert", tmp_path / "crop"
         for place in (source, folder):
             place.mkdir(exist_ok=True)
         volume.write(image, source / "image.nii.gz")
-        details = lacaf.crop.crop(settings, source, folder, masks)
+        details = lacaf.crop.crop(settings, codings, source, folder, masks)
         return details, volume.read(folder / "image.nii.gz"), volume.read(folder / "lungs.nii.gz")
 
     return run

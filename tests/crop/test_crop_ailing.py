@@ -6,7 +6,7 @@ from chest import chest, darkened, image, roomy
 from scipy import ndimage
 from thorax import dice, positions
 
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 from lacaf.volume import Volume, resample
 
 

@@ -14,9 +14,10 @@ from thorax import ORIENTATIONS, dice
 from lacaf import layout, volume
 from lacaf.cases import Case
 from lacaf.crop import networks
-from lacaf.params import ParamsError
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.params.section import ParamsError
+from lacaf.volume import Volume, resample
 
 sitk = pytest.importorskip("SimpleITK")
 

@@ -10,7 +10,8 @@ from thorax import image as simple
 
 from lacaf import volume
 from lacaf.crop.working import way_back
-from lacaf.volume import Grid, Volume, low_passed, resample, upright_grid_around
+from lacaf.grid import Grid
+from lacaf.volume import Volume, low_passed, resample, upright_grid_around
 
 
 @pytest.fixture

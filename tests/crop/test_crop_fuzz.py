@@ -8,8 +8,9 @@ import pytest
 from chest import image
 from scipy import ndimage
 
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 
 def spoilt(seed):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from thorax import LEFT, ORIENTATIONS, dice, grid, hu_at, image, lungs_at, positions
 
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 
 @pytest.mark.parametrize(("axes", "flips"), ORIENTATIONS)

@@ -7,7 +7,7 @@ from thorax import ORIENTATIONS, grid
 from thorax import image as boneless
 
 from lacaf.crop.coarse import coarse
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 UPRIGHT = ((0, 1, 2), (1, 1, 1))
 MIRRORED = ((0, 1, 2), (1, 1, -1))

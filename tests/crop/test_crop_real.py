@@ -9,8 +9,9 @@ from thorax import dice
 from lacaf.crop.coarse import coarse
 from lacaf.crop.lungs import find
 from lacaf.crop.sampling import sample, whole_hu
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample, upright_grid_around
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample, upright_grid_around
 
 sitk = pytest.importorskip("SimpleITK")
 

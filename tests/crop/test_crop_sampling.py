@@ -8,7 +8,8 @@ from scipy import ndimage
 from thorax import ORIENTATIONS, grid
 
 from lacaf.crop.sampling import sample, whole_hu
-from lacaf.volume import Grid, Volume, low_passed, resample, upright_grid_around
+from lacaf.grid import Grid
+from lacaf.volume import Volume, low_passed, resample, upright_grid_around
 
 
 def noisy(grid, seed=0):

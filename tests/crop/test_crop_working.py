@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from thorax import grid, image, lungs_at, positions
 
-from lacaf.volume import Grid, Volume, resample
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample
 
 
 @pytest.mark.parametrize("spacing", [2.0, 5.0])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lacaf.evaluate import evaluate
-from lacaf.volume import Grid, Volume, write
+from lacaf.grid import Grid
+from lacaf.volume import Volume, write
 
 SHAPE = (48, 40, 60)
 #: Along x, y, z; different on purpose.

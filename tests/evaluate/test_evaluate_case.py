@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from lacaf import params
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate import evaluate, show
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, write
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.params import whole as params
+from lacaf.volume import Volume, write
 
 SHARES = ("dsc", "nsd_1mm", "nsd_2mm", "cldice", "tree_detected", "branches_detected")
 ALL = dict.fromkeys(CLASSES, "labelled")

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from project import REPOSITORY
 
-from lacaf.coverage import CLASSES
-from lacaf.records import write_json
-from lacaf.volume import Grid, Volume, write
+from lacaf.classes import CLASSES
+from lacaf.files import write_json
+from lacaf.grid import Grid
+from lacaf.volume import Volume, write
 
 
 def lacaf(folder, *arguments, code=0):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate import coding, evaluate, read_coverage, scales_of
 from lacaf.evaluate.scoring import Scales
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, write
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume, write
 
 TURN = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 
 ALL = dict.fromkeys(CLASSES, "labelled")
 LEFT_ONLY = {**ALL, "right_artery": "unknown", "right_vein": "unknown"}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from vessels import ISOTROPIC, forked
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate.scoring import Scales, compare_volumes
-from lacaf.volume import Grid
+from lacaf.grid import Grid
 
 ALL = dict.fromkeys(CLASSES, "labelled")
 LEFT_ARTERY, LEFT_VEIN, RIGHT_ARTERY = 1, 2, 3

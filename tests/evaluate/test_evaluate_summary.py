@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from lacaf import params
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
 from lacaf.evaluate.scoring import Scales, subject_keys
 from lacaf.evaluate.statistics import holm, statistics, wilcoxon
 from lacaf.evaluate.subjects import FOUR, groups
 from lacaf.evaluate.summary import COLUMNS
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
+from lacaf.params import whole as params
 
 SETTINGS = params.Evaluate(
     nsd_tolerances_mm=[1.0, 2.0], calibre_edges_mm=[1.0, 2.0, 4.0], bootstrap=200

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from project import REPOSITORY, Project, commit
 
-from lacaf import records
+from lacaf import files
 from lacaf.evaluate import evaluate
 from lacaf.evaluate.summary import headlines
-from lacaf.params import load
+from lacaf.params.whole import load
 from lacaf.volume import Volume, write
 
 TABLE = """\
@@ -42,8 +42,8 @@ def project(tmp_path):
     ids = made.run("python", "-c", OPEN_RUNS, PYTHONPATH="").split()[-len(RUNS) :]
     for run, run_id in zip(RUNS, ids, strict=True):
         folder = tmp_path / "data" / "train" / run
-        records.write_json(folder / "model.json", {"mlflow_run_id": run_id})
-        records.write_text(folder / "history.csv", "step,train_loss,val_dice\n1,0.5,0.4\n")
+        files.write_json(folder / "model.json", {"mlflow_run_id": run_id})
+        files.write_text(folder / "history.csv", "step,train_loss,val_dice\n1,0.5,0.4\n")
     made.run("git", "init", "-q")
     made.run("dvc", "init", "-q")
     return made
@@ -62,7 +62,7 @@ def evaluated(project, grid, labels, shift):
             details = evaluate(*paths, states, load(project.folder / "params.yaml").evaluate)
             record = {"case": case, "stage": "evaluate", "status": "ok", **details}
             folder = project.folder / "data" / "evaluate" / run / case
-            records.write_json(folder / "scores.json", record)
+            files.write_json(folder / "scores.json", record)
     project.run("lacaf", "summarize", PYTHONPATH="")
 
 

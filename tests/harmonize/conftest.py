@@ -9,8 +9,9 @@ import pytest
 from thorax import WORKING, grid, hu_at, lungs_at, positions
 
 import lacaf.harmonize
-from lacaf import params, volume
+from lacaf import volume
 from lacaf.cases import Case
+from lacaf.params import whole as params
 from lacaf.volume import Volume
 
 
@@ -50,12 +51,11 @@ class Desk:
     def harmonize(self, coding="artery1_vein2", side="both", codings=None, **settings):
         """The record's details, the labels on the CT's and on the working grid."""
         case = Case("c1", "p1", Path("ct"), Path("labels"), coding, side, "train")
-        extra = {"codings": codings or {}, **settings}
-        section = self.configuration.harmonize.model_copy(update=extra)
-        configuration = self.configuration.model_copy(update={"harmonize": section})
+        section = self.configuration.harmonize.model_copy(update=settings)
+        meant = {**self.configuration.all_codings(), **(codings or {})}[coding]
         out = self.folder / "harmonize"
         details = lacaf.harmonize.harmonize(
-            case, configuration, self.folder / "convert", self.folder / "crop", out
+            case, section, meant, self.folder / "convert", self.folder / "crop", out
         )
         return SimpleNamespace(
             **details,

@@ -5,9 +5,10 @@ import pytest
 from patient import BOTH, LEFT, RIGHT, distances, patient
 from thorax import dice
 
-from lacaf.coverage import UNKNOWN
+from lacaf.classes import UNKNOWN
+from lacaf.grid import Grid
 from lacaf.harmonize.central import ARTERY_REACH_MM, NEITHER, belonging
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 
 def ml(mask, grid):

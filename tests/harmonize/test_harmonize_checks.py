@@ -7,10 +7,11 @@ from scipy import ndimage
 from thorax import drawn, grid
 
 from lacaf.convert import volumes
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.harmonize import evidence, exchange
 from lacaf.harmonize.placement import AXES, Placement, check, find
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample, upright_grid_around
+from lacaf.volume import Volume, resample, upright_grid_around
 
 
 def moved(labels, mm):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from thorax import ORIENTATIONS, WORKING, drawn, grid, positions, sided
 
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.coding import Coding
-from lacaf.coverage import CLASSES, UNKNOWN
 from lacaf.volume import Volume
 
 ALL = dict.fromkeys(CLASSES, "labelled")
@@ -103,7 +103,9 @@ def test_a_case_without_labels_is_fine_and_all_unknown(desk, tmp_path):
     case = Case("c1", "p1", tmp_path, None, None, "", "predict")
     out = tmp_path / "out"
     out.mkdir()
-    details = harmonize(case, desk.configuration, tmp_path / "x", tmp_path / "y", out)
+    details = harmonize(
+        case, desk.configuration.harmonize, None, tmp_path / "x", tmp_path / "y", out
+    )
     assert details["coverage"] == dict.fromkeys(CLASSES, "unknown")
     assert list(out.iterdir()) == []
 

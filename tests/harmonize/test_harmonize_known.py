@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from thorax import WORKING, drawn, grid, lungs_at, positions
 
-from lacaf.coverage import CLASSES, UNKNOWN, targets_and_validity
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.coverage import targets_and_validity
 from lacaf.volume import Volume
 
 LEFT = {

@@ -5,8 +5,9 @@ import pytest
 from thorax import drawn, grid, hu_at, positions, sided
 
 from lacaf.coding import Coding
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 
 def refusal(desk, *args, **kwargs):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from lacaf.grid import Grid
 from lacaf.harmonize.sampling import on_image, on_working
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 FINE = Grid.upright((60, 60, 60), 0.5)
 COARSE = Grid.upright((20, 20, 20), 1.5, (0.3, 0.4, 0.1))

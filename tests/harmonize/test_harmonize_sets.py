@@ -9,12 +9,13 @@ from label_objects import rtstruct, save, segmentation
 from patient import LEFT, RIGHT, patient
 
 from lacaf import volume
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.coding import Coding, builtin
 from lacaf.convert.dicom_labels import Identity
 from lacaf.convert.labels import convert_labels
-from lacaf.coverage import CLASSES, UNKNOWN
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, resample
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample
 
 CT = Identity("2.25.11", "2.25.22")
 
@@ -200,7 +201,7 @@ class TestKaggle:
         assert "the values of this set are not documented; the file holds 10: " in message
         assert "30: " in message
         assert " of -8" in message.split("30: ")[1], "the lung is known by its HU"
-        assert "harmonize.codings" in message
+        assert "codings" in message
 
     def test_declared_under_its_name_it_is_read(self, through, tmp_path):
         mine = Coding(values={10: "artery", 20: "vein", 30: "other"})

@@ -9,12 +9,13 @@ import pytest
 import torch
 from tubes import GRID, Log, case_arrays, lay_out, parameters
 
-from lacaf import records, volume
-from lacaf.coverage import CLASSES
+from lacaf import fault, files, volume
+from lacaf.classes import CLASSES
+from lacaf.grid import Grid
 from lacaf.infer import ModelError, infer, load
-from lacaf.infer.segmentation import side_prior, to_original
+from lacaf.infer.stage import side_prior, to_original
 from lacaf.train import train
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -32,7 +33,9 @@ def trained(tmp_path_factory):
     cases = lay_out(folder / "data", {"a": "train", "b": "train", "c": "val"})
     settings = parameters(REPOSITORY, steps=200, validate_every=50)
     (folder / "model").mkdir()
-    train("guided", 0, settings, cases, folder / "data", folder / "model", Log(), device="cpu")
+    recipe, crop = settings.train.recipe("guided"), settings.crop
+    out = folder / "model"
+    train("guided", 0, recipe, crop, cases, folder / "data", out, Log(), device="cpu")
     shutil.rmtree(folder / "data" / "embed")
     return folder / "model"
 
@@ -106,7 +109,7 @@ def test_another_working_grid_is_refused(trained, case):
         path = folder / "cropped" / f"{name}.nii.gz"
         array = volume.read(path).array
         volume.write(Volume(array, Grid.upright(array.shape, 3.0)), path)
-    with pytest.raises(records.Refusal, match=r"3 x 3 x 3 mm.*4 mm.*crop\.spacing_mm"):
+    with pytest.raises(fault.Refusal, match=r"3 x 3 x 3 mm.*4 mm.*crop\.spacing_mm"):
         run(trained, folder)
 
 
@@ -115,7 +118,7 @@ def test_a_missing_lung_is_refused(trained, case):
     path = folder / "cropped" / "lungs.nii.gz"
     lungs = volume.read(path)
     volume.write(Volume(np.minimum(lungs.array, 1), lungs.grid), path)
-    with pytest.raises(records.Refusal, match="both lungs"):
+    with pytest.raises(fault.Refusal, match="both lungs"):
         run(trained, folder)
 
 
@@ -135,7 +138,7 @@ def test_a_model_of_other_classes_is_refused(trained, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(trained, copy)
     about = json.loads((copy / "model.json").read_text())
-    records.write_json(copy / "model.json", about | {"classes": ["artery", "vein"]})
+    files.write_json(copy / "model.json", about | {"classes": ["artery", "vein"]})
     with pytest.raises(ModelError, match="artery"):
         load(copy)
 

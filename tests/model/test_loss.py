@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lacaf.model.loss import partial_label_loss
+from lacaf.model.losses import partial_label_loss
 
 SHAPE = (2, 4, 9, 8, 10)
 

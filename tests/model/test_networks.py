@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lacaf.coverage import CLASSES
-from lacaf.model import build
+from lacaf.classes import CLASSES
 from lacaf.model.fusion import DynamicHead
 from lacaf.model.inputs import CHANNELS
+from lacaf.model.networks import build
 
 EMBEDDING = torch.randn(4, 24, generator=torch.Generator().manual_seed(0))
 

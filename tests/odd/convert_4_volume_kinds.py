@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from odd.delivered import phantom, volume_file
 
 from lacaf import volume
-from lacaf.volume import RAS_TO_LPS, Grid, Volume
+from lacaf.grid import RAS_TO_LPS, Grid
+from lacaf.volume import Volume
 
 SPACING = np.diag([2.0, 2.4, 3.0, 1.0])
 

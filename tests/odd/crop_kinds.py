@@ -12,7 +12,8 @@ from scipy import ndimage
 from thorax import dice, positions
 
 from lacaf import volume
-from lacaf.volume import Grid, Volume, resample
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample
 
 CT_MM, WORKING_MM = 3.0, 4.0
 UPRIGHT = (0, 1, 2)
@@ -32,8 +33,7 @@ def crop(
     source.mkdir(exist_ok=True)
     volume.write(stored, source / "image.nii.gz")
     section = settings().crop.model_copy(update={"lungs": lungs, "spacing_mm": WORKING_MM})
-    params = settings().model_copy(update={"crop": section})
-    record = carried_out("crop", folder, lambda out: stage(params, source, out, masks))
+    record = carried_out("crop", folder, lambda out: stage(section, {}, source, out, masks))
     if record["status"] == "ok" and truth is not None:
         found = volume.read(folder / "crop" / "case1" / "lungs.nii.gz")
         found = resample(found, truth.grid, "nearest").array

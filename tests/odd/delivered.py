@@ -74,8 +74,7 @@ def convert(source: Path, folder: Path, series: str = "", **rules: Any) -> dict[
 
     case = Case(CASE, "patient1", source, None, None, "", "predict", series)
     changed = settings().convert.model_copy(update=rules)
-    chosen = settings().model_copy(update={"convert": changed})
-    return carried_out("convert", folder, lambda out: stage(case, chosen, out))
+    return carried_out("convert", folder, lambda out: stage(case, changed, None, out))
 
 
 def image(folder: Path) -> Volume:

@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.classes import UNKNOWN
 from lacaf.coding import Coding
-from lacaf.coverage import UNKNOWN
+from lacaf.grid import Grid
 from lacaf.phantom.handling import reordered
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 Labels = Volume | Mapping[str, Volume]
 CARVE = "carve14"
@@ -41,10 +42,10 @@ def harmonize(
     volume.write(one.working, cropped / "image.nii.gz")
     volume.write(one.working_lungs, cropped / "lungs.nii.gz")
     case = Case(CASE, "patient1", Path("ct"), Path("labels"), coding, side, "train")  # type: ignore[arg-type]
-    section = settings().harmonize.model_copy(update={"codings": dict(codings or {})})
-    configured = settings().model_copy(update={"harmonize": section})
+    meant = {**settings().all_codings(), **(codings or {})}[coding]
+    section = settings().harmonize
     return carried_out(
-        "harmonize", folder, lambda out: stage(case, configured, converted, cropped, out)
+        "harmonize", folder, lambda out: stage(case, section, meant, converted, cropped, out)
     )
 
 

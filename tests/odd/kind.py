@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from lacaf import params, records
+from lacaf import records
+from lacaf.params import whole as params
+from lacaf.stages import stage_of
 
 PARAMS = Path(__file__).parents[2] / "params" / "demo.yaml"
 CASE = "case1"
@@ -61,7 +63,7 @@ def carried_out(
     assert [p.name for p in target.parent.iterdir()] == [CASE]
     assert records.read(target, stage) == record
     if record["status"] == "refused":
-        assert [p.name for p in target.iterdir()] == [records.RECORD[stage]]
+        assert [p.name for p in target.iterdir()] == [stage_of(stage).record]
     return record
 
 

@@ -15,7 +15,8 @@ from patient import patient
 from lacaf import volume
 from lacaf.cases import Case
 from lacaf.coding import Coding
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 NAMES = {"left_artery": "left_artery", "right_artery": "right_artery"}
 CODINGS = {"named": Coding(names=NAMES)}
@@ -40,10 +41,11 @@ class Desk:
     def convert(self, coding: str) -> dict[str, Any]:
         from lacaf.convert import convert as stage
 
-        section = settings().harmonize.model_copy(update={"codings": CODINGS})
-        configured = settings().model_copy(update={"harmonize": section})
+        meant = {**settings().all_codings(), **CODINGS}[coding]
         case = Case(CASE, "patient1", self.delivered.source, self.labels, coding, "both", "train")
-        record = carried_out("convert", self.folder, lambda out: stage(case, configured, out))
+        record = carried_out(
+            "convert", self.folder, lambda out: stage(case, settings().convert, meant, out)
+        )
         assert PERSON not in str(record)
         return record
 
@@ -118,7 +120,8 @@ def arrays_of_a_patient(folder: Path) -> dict[str, Any]:
         np.savez_compressed(folder / "labels" / f"{name}.npz", data=stored)
     source, labels = folder / "ct.nii.gz", folder / "labels"
     case = Case(CASE, "patient1", source, labels, "hipas", "both", "train")
-    record = carried_out("convert", folder, lambda out: stage(case, settings(), out))
+    meant = settings().all_codings()["hipas"]
+    record = carried_out("convert", folder, lambda out: stage(case, settings().convert, meant, out))
     for value, name in ((1, "artery"), (2, "vein")):
         found = volume.read(folder / "convert" / CASE / f"labels_{name}.nii.gz")
         assert np.array_equal(found.array > 0, one.codes.array == value)

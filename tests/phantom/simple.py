@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lacaf.cases import Case
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: Where the marker lies in the upright phantom, LPS mm, and its HU.
 MARKER_MM, MARKER_HU = (30.0, -14.0, 20.0), 2000

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from lacaf.params import Phantom
+from lacaf.params.phantom import Phantom
 from lacaf.phantom import anatomy, appearance, thorax, tree
 from lacaf.phantom.render import build, render
 

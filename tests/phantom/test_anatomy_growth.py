@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from lacaf.grid import Grid
 from lacaf.phantom import raster, tree
-from lacaf.volume import Grid
 
 
 def millilitres(radius_mm, spacing_mm, slope=(0.0, 0.0, 1.0)):

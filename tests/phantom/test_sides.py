@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from lacaf.coverage import UNKNOWN, lung_distances_mm
-from lacaf.params import Phantom
+from lacaf.classes import UNKNOWN
+from lacaf.coverage import lung_distances_mm
+from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import render
 from lacaf.phantom.tree import leads_to, nearest_node, plain
 

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lacaf import params as parameters
-from lacaf import records, volume
+from lacaf import files, records, volume
 from lacaf.cases import Case
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate import evaluate, summarize, tables
+from lacaf.grid import Grid
+from lacaf.params import whole as parameters
 from lacaf.report import gather, report, write_case
-from lacaf.volume import Grid, Volume
+from lacaf.stages import stage_of
+from lacaf.volume import Volume
 
 HERE = Path(__file__).parents[2]
 GRID = Grid.upright((24, 30, 40), 3.0, (-60.0, -45.0, -36.0))
@@ -105,7 +107,7 @@ class Mini:
         """A model without weights, and how its training went."""
         language = run.startswith("lacaf")
         folder = self.data / "train" / run
-        records.write_json(
+        files.write_json(
             folder / "model.json",
             {
                 "network": "lacaf" if language else "unet",
@@ -119,11 +121,11 @@ class Mini:
         )
         rows = "step,train_loss,val_loss,val_dice,identity_accuracy,learning_rate,seconds\n"
         rows += "50,1.2,1.3,0.2,,0.002,30\n100,0.9,1.0,0.5,0.8,0.001,60\n"
-        records.write_text(folder / "history.csv", rows)
+        files.write_text(folder / "history.csv", rows)
 
     def predicted(self, run: str, case: str, labels: np.ndarray) -> None:
         folder = self.data / "infer" / run / case
-        records.write_json(folder / "prediction.json", {"case": case, "status": "ok", "run": run})
+        files.write_json(folder / "prediction.json", {"case": case, "status": "ok", "run": run})
         volume.write(Volume(labels.astype(np.uint8), GRID), folder / "labels.nii.gz")
 
     def evaluated(self, runs: list[str]) -> dict[str, Any]:
@@ -144,13 +146,13 @@ class Mini:
                     keys = {"case": case.case, "patient": case.patient, "split": "test"}
                     scores.append({"status": "ok", "run": run, **details, **keys, **about[run]})
                     path = self.data / "evaluate" / run / case.case / "scores.json"
-                    records.write_json(path, scores[-1])
+                    files.write_json(path, scores[-1])
         rows, summary, _ = summarize(scores, about, self.params.evaluate)
         folder = self.data / "evaluate"
-        records.write_text(folder / "scores.csv", rows.to_csv(index=False))
-        records.write_json(folder / "summary.json", summary)
+        files.write_text(folder / "scores.csv", rows.to_csv(index=False))
+        files.write_json(folder / "summary.json", summary)
         for table in tables(rows, summary, self.params.evaluate):
-            records.write_text(folder / "tables" / f"{table.name}.csv", table.csv())
+            files.write_text(folder / "tables" / f"{table.name}.csv", table.csv())
         return summary
 
     def page(self, case: str, *, full: bool = True) -> str:
@@ -184,7 +186,7 @@ class Mini:
 
     def _record(self, stage: str, case: str, **details: Any) -> None:
         record = {"case": case, "stage": stage, "status": "ok", **details}
-        records.write_json(self.data / stage / case / records.RECORD[stage], record)
+        files.write_json(self.data / stage / case / stage_of(stage).record, record)
 
     def _write(self, stage: str, case: str, name: str, array: np.ndarray) -> None:
         path = self.data / stage / case / f"{name}.nii.gz"
@@ -208,5 +210,5 @@ def whole(root: Path) -> Mini:
     project.evaluated(["lacaf-s0", "unet-s0"])
     lock = "stages:\n  train:\n    cmd: x\n    outs:\n    - {path: data/train, md5: abc.dir}\n"
     lock += "  report:\n    cmd: x\n    outs:\n    - {path: reports/index.html, md5: old}\n"
-    records.write_text(root / "dvc.lock", lock)
+    files.write_text(root / "dvc.lock", lock)
     return project

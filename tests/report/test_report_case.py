@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from test_report_page import rows_of, text
 
-from lacaf import records, volume
+from lacaf import fault, files, records, volume
 from lacaf.report import gather, inspection
+from lacaf.stages import stage_of
 from lacaf.volume import Volume
 
 
@@ -82,7 +83,7 @@ def test_a_refused_labelling_is_shown_as_it_came(tmp_path):
     folder = project.data / "harmonize" / "clinic1"
     for file in folder.iterdir():
         file.unlink()
-    records.write_json(folder / "coverage.json", record)
+    files.write_json(folder / "coverage.json", record)
     plain = project.page("clinic1")
     picture = (project.reports / "cases" / "clinic1.png").read_bytes()
     raw = project.data / "convert" / "clinic1" / "labels.nii.gz"
@@ -161,7 +162,7 @@ def test_a_case_can_be_inspected_before_any_model(tmp_path, ending):
         assert b"index.html" not in content  # it may lie anywhere
     taken = tmp_path / f"folder.{ending}"
     taken.mkdir()
-    with pytest.raises(records.Unwritable, match="is a directory"):
+    with pytest.raises(fault.Unwritable, match="is a directory"):
         inspection.inspect(findings, "phantom001", taken, "safe", "title")
 
 
@@ -188,7 +189,7 @@ def test_of_a_case_that_no_stage_has_seen_there_is_nothing_to_inspect(tmp_path):
     project = mini.Mini(tmp_path)
     project.case("phantom001", "train")
     findings = gather(project.params, project.cases, tmp_path / "empty")
-    with pytest.raises(records.Missing, match="run `snakemake data/harmonize/phantom001"):
+    with pytest.raises(fault.Missing, match="run `snakemake data/harmonize/phantom001"):
         inspection.inspect(findings, "phantom001", tmp_path / "x.html", "safe", "")
 
 
@@ -212,7 +213,7 @@ def test_what_anatomy_and_label_checks_found_is_told_in_words(tmp_path):
     ):
         folder = project.data / stage / "phantom001"
         record = records.read(folder, stage) | more
-        records.write_json(folder / records.RECORD[stage], record)
+        files.write_json(folder / stage_of(stage).record, record)
     row = project.cases["phantom001"]
     project.cases["phantom001"] = dataclasses.replace(row, source=Path("/clinic") / mini.HOSPITAL)
     page = text(project.page("phantom001"))

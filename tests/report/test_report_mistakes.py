@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.grid import Grid
 from lacaf.report.mistakes import mistakes
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 ALL = dict.fromkeys(CLASSES, "labelled")
 GRID = Grid.upright((60, 40, 60), 1.0)

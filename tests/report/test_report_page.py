@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 import mini
 import numpy as np
 
-from lacaf import records
+from lacaf import files, records
 from lacaf.report import report
+from lacaf.stages import stage_of
 
 
 def text(page: str) -> str:
@@ -126,7 +127,7 @@ def test_scores_without_calibre_and_tables_are_shown_and_said_so(tmp_path):
         for metrics in subjects.values():
             for statistics in metrics.values():
                 statistics.pop("parts", None)
-    records.write_json(project.data / "evaluate" / "summary.json", summary)
+    files.write_json(project.data / "evaluate" / "summary.json", summary)
     shutil.rmtree(project.data / "evaluate" / "tables")
     page = text(project.front_page())
     assert "These scores hold no numbers by calibre." in page
@@ -282,11 +283,11 @@ def test_cost_adds_up_snakemakes_benchmarks(tmp_path):
     project = mini.Mini(tmp_path)
     project.case("phantom001", "train")
     for name, seconds, megabytes in (("a", "30.5", "512"), ("b", "60.5", "2048")):
-        records.write_text(
+        files.write_text(
             tmp_path / "logs" / "benchmarks" / "crop" / f"{name}.tsv",
             f"s\th:m:s\tmax_rss\tmean_load\n{seconds}\t0:00:30\t{megabytes}\t99\n",
         )
-    records.write_text(tmp_path / "logs" / "benchmarks" / "embed" / "x.tsv", "s\tmax_rss\n2\tNA\n")
+    files.write_text(tmp_path / "logs" / "benchmarks" / "embed" / "x.tsv", "s\tmax_rss\n2\tNA\n")
     page = project.report()
     assert "crop" in (project.reports / "figures" / "cost.svg").read_text()
     assert any("2 91 s" in row or "2 1.5 min 60 s 2.00 GB" in row for row in rows_of(page, "crop"))
@@ -320,9 +321,9 @@ def test_seven_hundred_cases_make_no_large_page(tmp_path):
         project.cases[name] = dataclasses.replace(row, case=name, patient=f"p{number}")
         for stage in ("convert", "crop", "harmonize"):
             record = records.read(project.data / stage / "phantom001", stage)
-            records.write_json(project.data / stage / name / records.RECORD[stage], record)
+            files.write_json(project.data / stage / name / stage_of(stage).record, record)
         page = about | {"case": name, "mistakes": {"lacaf-s0": [worst] * 5}}
-        records.write_json(project.reports / "cases" / f"{name}.json", page)
+        files.write_json(project.reports / "cases" / f"{name}.json", page)
     front = report(project.params, project.cases, project.data, project.reports, tmp_path)
     assert front["cases"] == 700
     assert (project.reports / "index.html").stat().st_size < 1_000_000

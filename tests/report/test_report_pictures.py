@@ -6,13 +6,14 @@ import zlib
 import numpy as np
 import pytest
 
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.grid import Grid
 from lacaf.report.palette import NOT_KNOWN, PALETTES
 from lacaf.report.planes import choose, errors
 from lacaf.report.portrait import front_view
 from lacaf.report.scene import build
 from lacaf.report.surface import Vessels, surface, trees
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 ALL = dict.fromkeys(CLASSES, "labelled")
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from lacaf.grid import Grid
 from lacaf.report.packing import pack, pack_labels, sheets, webp
 from lacaf.report.preview import GREY_HU, MOST_VOXELS, preview, preview_grid
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 
 def unpacked(text: str, kind: str) -> np.ndarray:

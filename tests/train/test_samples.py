@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tubes import GRID, PLACE, lay_out, parameters
 
-from lacaf import records, volume
-from lacaf.coverage import CLASSES
+from lacaf import fault, volume
+from lacaf.classes import CLASSES
 from lacaf.model.inputs import CHANNELS
 from lacaf.train.augment import augment, mirror
 from lacaf.train.samples import Sampler, counts, load
@@ -127,5 +127,5 @@ def test_volumes_on_different_grids_are_refused(tmp_path):
 
 
 def test_a_stage_that_has_not_run_is_named(tmp_path):
-    with pytest.raises(records.Missing, match="coverage"):
+    with pytest.raises(fault.Missing, match="coverage"):
         load("nobody", tmp_path, parameters(REPOSITORY).train, np.random.default_rng(0))

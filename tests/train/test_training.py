@@ -10,11 +10,11 @@ import pytest
 import torch
 from tubes import Log, lay_out, parameters
 
-from lacaf import records
+from lacaf import fault, files
 from lacaf.cases import CasesError
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.train import train
-from lacaf.train.training import TrainingFailed
+from lacaf.train.stage import TrainingFailed
 
 REPOSITORY = Path(__file__).parents[2]
 SPLITS = {"full": "train", "half": "train", "check": "val", "secret": "test", "new": "predict"}
@@ -34,10 +34,11 @@ def run(project, experiment="guided", seed=0, name="model", **settings):
     out = folder / name
     out.mkdir()
     log = Log()
+    params = parameters(REPOSITORY, **settings)
+    recipe = params.train.recipe(experiment)
     numbers = train(
-        experiment, seed, parameters(REPOSITORY, **settings), cases, folder / "data", out, log,
-        device="cpu",
-    )  # fmt: skip
+        experiment, seed, recipe, params.crop, cases, folder / "data", out, log, device="cpu"
+    )
     return numbers, out, log
 
 
@@ -131,7 +132,7 @@ def test_a_patient_in_train_and_val_stops_the_training(project):
 def test_a_refused_case_is_left_out(project):
     folder, _ = project
     record = {"case": "half", "status": "refused", "refusal": {"finding": "no lung"}}
-    records.write_json(folder / "data" / "harmonize" / "half" / "coverage.json", record)
+    files.write_json(folder / "data" / "harmonize" / "half" / "coverage.json", record)
     _, out, _ = run(project)
     assert json.loads((out / "model.json").read_text())["cases"]["train"]["count"] == 1
 
@@ -152,7 +153,7 @@ def test_without_validation_cases_the_last_weights_are_kept(project):
 
 def test_a_missing_embedding_names_the_command(project):
     shutil.rmtree(project[0] / "data" / "embed")
-    with pytest.raises(records.Missing, match="lacaf embed onehot"):
+    with pytest.raises(fault.Missing, match="lacaf embed onehot"):
         run(project)
 
 

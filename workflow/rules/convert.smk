@@ -17,10 +17,10 @@ rule convert_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=lambda wildcards: records.digest(
+        section=lambda wildcards: digests.digest(
             layout.section("convert", CASES[wildcards.case], PARAMS)
         ),
-        code=records.digest_code("convert"),
+        code=digests.of_code("convert"),
         row=lambda wildcards: layout.row("convert", CASES[wildcards.case]),
     shell:
         "lacaf convert {wildcards.case} > {log} 2>&1"

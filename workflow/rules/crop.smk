@@ -17,7 +17,9 @@ rule crop_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["crop"]),
-        code=records.digest_code("crop"),
+        section=lambda wildcards: digests.digest(
+            layout.section("crop", CASES[wildcards.case], PARAMS)
+        ),
+        code=digests.of_code("crop"),
     shell:
         "lacaf crop {wildcards.case} > {log} 2>&1"

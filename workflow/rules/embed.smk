@@ -1,10 +1,7 @@
-# Prompts to frozen vectors, once for each text encoder that an experiment names.
-ENCODERS = sorted({e.encoder for e in PARAMS.train.experiments.values() if e.encoder})
-
-
+# Prompts to frozen vectors, once for each text encoder and set of prompts of an experiment.
 rule embed:
     input:
-        expand("data/embed/{encoder}/embedding.json", encoder=ENCODERS),
+        [layout.record("embed", *pair) for pair in PARAMS.embeddings()],
 
 
 rule embed_prompts:
@@ -13,15 +10,17 @@ rule embed_prompts:
             [PARAMS.embed.file] if wildcards.encoder == "file" else []
         ),
     output:
-        embedding="data/embed/{encoder}/embedding.json",
+        embedding="data/embed/{encoder}/{prompts}/embedding.json",
     log:
-        "logs/embed/{encoder}.log",
+        "logs/embed/{encoder}-{prompts}.log",
     benchmark:
-        "logs/benchmarks/embed/{encoder}.tsv"
+        "logs/benchmarks/embed/{encoder}-{prompts}.tsv"
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["embed"]),
-        code=records.digest_code("embed"),
+        section=lambda wildcards: digests.digest(
+            layout.encoding(wildcards.encoder, wildcards.prompts, PARAMS)
+        ),
+        code=digests.of_code("embed"),
     shell:
-        "lacaf embed {wildcards.encoder} > {log} 2>&1"
+        "lacaf embed {wildcards.encoder} {wildcards.prompts} > {log} 2>&1"

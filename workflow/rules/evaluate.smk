@@ -22,8 +22,8 @@ rule evaluate_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["evaluate"]),
-        code=records.digest_code("evaluate"),
+        section=digests.digest(config["evaluate"]),
+        code=digests.of_code("evaluate"),
         truth=lambda wildcards, input: (
             f"--truth {Path(input.truth).parent}" if input.truth else ""
         ),
@@ -75,7 +75,7 @@ rule summarize:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["evaluate"]),
-        code=records.digest_code("evaluate"),
+        section=digests.digest(config["evaluate"]),
+        code=digests.of_code("evaluate"),
     shell:
         "lacaf summarize > {log} 2>&1"

@@ -17,8 +17,10 @@ rule harmonize_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["harmonize"]),
-        code=records.digest_code("harmonize"),
+        section=lambda wildcards: digests.digest(
+            layout.section("harmonize", CASES[wildcards.case], PARAMS)
+        ),
+        code=digests.of_code("harmonize"),
         row=lambda wildcards: layout.row("harmonize", CASES[wildcards.case]),
     shell:
         "lacaf harmonize {wildcards.case} > {log} 2>&1"

@@ -20,7 +20,7 @@ rule infer_case:
     resources:
         gpu=GPU,
     params:
-        section=records.digest(config["infer"]),
-        code=records.digest_code("infer", "model"),
+        section=digests.digest(PARAMS.infer.model_dump(exclude={"models"})),
+        code=digests.of_code("infer"),
     shell:
         "lacaf infer {wildcards.run} {wildcards.case} > {log} 2>&1"

@@ -21,10 +21,10 @@ rule phantom_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=lambda wildcards: records.digest(
+        section=lambda wildcards: digests.digest(
             layout.section("phantom", CASES[wildcards.case], PARAMS)
         ),
-        code=records.digest_code("phantom"),
+        code=digests.of_code("phantom"),
         row=lambda wildcards: layout.row("phantom", CASES[wildcards.case]),
     shell:
         "lacaf phantom {wildcards.case} > {log} 2>&1"

@@ -66,8 +66,8 @@ rule report:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["report"]),
-        code=records.digest_code("report"),
+        section=digests.digest(config["report"]),
+        code=digests.of_code("report"),
     shell:
         "lacaf report > {log} 2>&1"
 
@@ -101,8 +101,8 @@ rule report_case:
     conda:
         "../envs/lacaf.yaml"
     params:
-        section=records.digest(config["report"]),
-        code=records.digest_code("report"),
+        section=digests.digest(config["report"]),
+        code=digests.of_code("report"),
         full=lambda wildcards: "--full" if wildcards.case in FULL else "--no-full",
     shell:
         "lacaf report {wildcards.case} {params.full} > {log} 2>&1"

@@ -11,10 +11,7 @@ rule train_model:
     input:
         images=expand("data/crop/{case}/box.json", case=LEARNT),
         labels=expand("data/harmonize/{case}/coverage.json", case=LEARNT),
-        embedding=lambda wildcards: expand(
-            "data/embed/{encoder}/embedding.json",
-            encoder=PARAMS.train.experiments[wildcards.experiment].encoder or [],
-        ),
+        embedding=lambda wildcards: layout.embedding(wildcards.experiment, PARAMS),
     output:
         weights="data/train/{experiment}-s{seed}/model.pt",
         model="data/train/{experiment}-s{seed}/model.json",
@@ -29,10 +26,9 @@ rule train_model:
     resources:
         gpu=GPU,
     params:
-        section=parameters.training_digest(PARAMS),
-        experiment=lambda wildcards: PARAMS.train.experiments[
-            wildcards.experiment
-        ].model_dump(),
-        code=records.digest_code("train", "model"),
+        section=lambda wildcards: digests.digest(
+            layout.recipe(wildcards.experiment, PARAMS)
+        ),
+        code=digests.of_code("train"),
     shell:
         "lacaf train {wildcards.experiment} --seed {wildcards.seed} > {log} 2>&1"

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from lacaf import cases as case_table
-from lacaf import layout, records
-from lacaf import params as parameters
-from lacaf.cli.entry import CaseName, app, discreet, read_case, tell
+from lacaf import files, layout, records
+from lacaf.cli.entry import CaseName, app, coding_of, discreet, read_case, tell
+from lacaf.fault import Refusal
+from lacaf.params import whole as parameters
 
 
 @app.command()
@@ -40,9 +41,9 @@ def phantom(
     from lacaf.phantom.render import render
 
     def work(truth: Path) -> dict[str, Any]:
-        with records.replacing(layout.RAW / case) as raw:
+        with files.replacing(layout.RAW / case) as raw:
             rendered = render(case, params.phantom)
-            coding = params.codings()[row.coding] if row.coding else None
+            coding = coding_of(params, row)
             return hand_over(rendered, row, coding, params.phantom.seed, raw, truth)
 
     made_from = layout.made_from("phantom", row, params)
@@ -64,14 +65,14 @@ def _convert(params: parameters.Params, row: case_table.Case) -> None:
 
     def work(folder: Path) -> dict[str, Any]:
         if absent:
-            raise records.Refusal(
+            raise Refusal(
                 f"{' and '.join(absent)} not found",
                 expectation="the files that data/cases.csv names",
                 remedy="correct the table or fetch the data",
             )
         from lacaf.convert import convert as stage
 
-        return stage(row, params, folder)
+        return stage(row, params.convert, coding_of(params, row), folder)
 
     made_from = {} if absent else layout.made_from("convert", row, params)
     tell(records.carry_out("convert", case, layout.folder("convert", case), made_from, work))
@@ -87,7 +88,8 @@ def crop(case: CaseName) -> None:
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.crop import crop as stage
 
-        return stage(params, source, folder, layout.lung_masks(row))
+        masks = layout.lung_masks(row)
+        return stage(params.crop, params.all_codings(), source, folder, masks)
 
     made_from = layout.made_from("crop", row, params)
     tell(records.carry_out("crop", case, layout.folder("crop", case), made_from, work, upstream))
@@ -103,7 +105,8 @@ def harmonize(case: CaseName) -> None:
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.harmonize import harmonize as stage
 
-        return stage(row, params, converted, cropped, folder)
+        coding = coding_of(params, row)
+        return stage(row, params.harmonize, coding, converted, cropped, folder)
 
     made_from = layout.made_from("harmonize", row, params)
     folder = layout.folder("harmonize", case)

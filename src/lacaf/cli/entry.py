@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lacaf import cases as case_table
-from lacaf import params as parameters
-from lacaf import records
+from lacaf.coding import Coding
 from lacaf.fault import Fault
+from lacaf.params import whole as parameters
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +40,7 @@ def main() -> None:
 def read_project() -> tuple[parameters.Params, dict[str, case_table.Case]]:
     """The configuration and the case table of the working directory, checked."""
     params = parameters.load()
-    return params, case_table.read(codings=params.codings())
+    return params, case_table.read(codings=params.all_codings())
 
 
 def read_case(name: str) -> tuple[parameters.Params, case_table.Case]:
@@ -57,11 +55,9 @@ def read_case(name: str) -> tuple[parameters.Params, case_table.Case]:
     return params, cases[name]
 
 
-def made(path: Path) -> dict[str, Any]:
-    """The content of a JSON file that another command makes."""
-    if not path.exists():
-        raise records.Missing(f"{path} is missing: run `snakemake {path}` first")
-    return json.loads(path.read_text())
+def coding_of(params: parameters.Params, case: case_table.Case) -> Coding | None:
+    """What a case's labels mean; None if it has none."""
+    return params.all_codings()[case.coding] if case.coding else None
 
 
 def tell(record: Mapping[str, Any]) -> None:

@@ -7,24 +7,39 @@ from typing import Annotated, Any
 
 import typer
 
-from lacaf import layout, records
-from lacaf import params as parameters
-from lacaf.cli.entry import CaseName, RunName, app, made, read_case, read_project, tell
+from lacaf import digests, files, layout, records
+from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
+from lacaf.fault import Missing
+from lacaf.params import whole as parameters
+from lacaf.params.embed import Encoder
+from lacaf.params.section import ParamsError
+
+#: What MLflow runs to serve a model, see there.
+SERVED = Path(__file__).parents[1] / "infer" / "served.py"
 
 
 @app.command()
 def embed(
-    encoder: Annotated[
-        parameters.Encoder, typer.Argument(help="clip, minilm, file, onehot, random")
-    ],
+    encoder: Annotated[Encoder, typer.Argument(help="clip, minilm, file, onehot, random")],
+    prompts: Annotated[
+        str | None, typer.Argument(help="One of embed.prompts; that of train.prompts without.")
+    ] = None,
 ) -> None:
-    """Turn the prompts into frozen vectors, kept with the prompts' text and hash."""
+    """Turn a set of prompts into frozen vectors, kept with the prompts' text and hash."""
     from lacaf.embed import embed as stage
 
-    content = stage(encoder, parameters.load().embed)
-    with records.replacing(layout.DATA / "embed" / encoder) as folder:
-        records.write_json(folder / "embedding.json", content)
-    print(f"{encoder}: {len(content['vectors'])} prompts, hash {content['hash'][:12]}")
+    params = parameters.load()
+    chosen = prompts or params.train.prompts
+    if chosen not in params.embed.prompts:
+        raise ParamsError(
+            f"params.yaml: embed.prompts has no {chosen!r}; it has "
+            f"{', '.join(params.embed.prompts)}"
+        )
+    content = stage(encoder, chosen, params.embed)
+    record = layout.record("embed", encoder, chosen)
+    with files.replacing(record.parent) as folder:
+        files.write_json(folder / record.name, content)
+    print(f"{encoder}, {chosen}: {len(content['vectors'])} prompts, hash {content['hash'][:12]}")
 
 
 @app.command()
@@ -39,14 +54,14 @@ def train(
 
     params, cases = read_project()
     if experiment not in params.train.experiments:
-        raise parameters.ParamsError(
+        raise ParamsError(
             f"params.yaml: train.experiments has no {experiment!r}; "
             f"it has {', '.join(params.train.experiments) or 'none'}"
         )
     name = f"{experiment}-s{seed}"
-    chosen = params.train.experiments[experiment]
+    recipe = params.train.recipe(experiment)
     learnt_from = {
-        case.case: records.digest_path(layout.record("harmonize", case.case))
+        case.case: digests.digest_path(layout.record("harmonize", case.case))
         for case in cases.values()
         if case.split in ("train", "val")
     }
@@ -54,27 +69,26 @@ def train(
         {
             "experiment": experiment,
             "seed": seed,
-            **chosen.model_dump(),
             "crop": params.crop.model_dump(),
-            "train": params.train.model_dump(exclude={"experiments", "seeds"}),
+            "train": recipe.model_dump(),
         }
     )
     tags = {"git_commit": tracking.git_commit()}
-    if chosen.encoder:
-        embedding = made(layout.DATA / "embed" / chosen.encoder / "embedding.json")
+    if recipe.encoder:
+        embedding = files.read_json(layout.record("embed", recipe.encoder, recipe.prompts))
         tags |= {"embedding_hash": embedding["hash"]}
         logged |= tracking.flat({"prompt": embedding["prompts"]})
     from lacaf.train import train as stage
 
     with (
-        tracking.run(name, logged, tags, records.digest(learnt_from)) as tracker,
-        records.replacing(layout.DATA / "train" / name) as folder,
+        tracking.run(name, logged, tags, digests.digest(learnt_from)) as tracker,
+        files.replacing(layout.folder("train", name)) as folder,
     ):
-        numbers = stage(experiment, seed, params, cases, layout.DATA, folder, tracker)
+        numbers = stage(experiment, seed, recipe, params.crop, cases, layout.DATA, folder, tracker)
         for file in sorted(folder.iterdir()):
             if file.suffix != ".pt":
                 tracker.artifact(file)
-        tracking.log_model(tracker, folder)
+        tracking.log_model(tracker, folder, SERVED)
     print(f"{name}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if v is not None))
 
 
@@ -90,7 +104,7 @@ def infer(
     converted, cropped = layout.folder("convert", case), layout.folder("crop", case)
     upstream = records.read(cropped, "crop")
     if not (model / "model.json").exists():
-        raise records.Missing(f"{model}/model.json is missing: train {run} first")
+        raise Missing(f"{model}/model.json is missing: train {run} first")
 
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.infer import infer as stage
@@ -98,9 +112,9 @@ def infer(
         return {"run": run} | stage(model, converted, cropped, folder, params.infer, device)
 
     made_from = {
-        "model": records.digest_path(model / "model.json"),
-        "image": records.digest_path(cropped / records.RECORD["crop"]),
-        "params": records.digest(params.infer.model_dump(exclude={"models"})),
+        "model": digests.digest_path(model / "model.json"),
+        "image": digests.digest_path(records.path(cropped, "crop")),
+        "params": digests.digest(params.infer.model_dump(exclude={"models"})),
     }
-    folder = layout.DATA / "infer" / run / case
+    folder = layout.folder("infer", run, case)
     tell(records.carry_out("infer", case, folder, made_from, work, upstream))

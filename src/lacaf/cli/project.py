@@ -9,6 +9,7 @@ import typer
 from lacaf import cases as case_table
 from lacaf import layout
 from lacaf.cli.entry import app, read_project
+from lacaf.stages import CASE_STAGES
 
 
 @app.command()
@@ -18,12 +19,12 @@ def refresh(
     """After data came from DVC: keep what is still true, remove what is not."""
     from lacaf.refresh import refresh as work
 
-    if strange := set(stages or ()) - set(layout.CASE_STAGES):
+    if strange := set(stages or ()) - set(CASE_STAGES):
         raise typer.BadParameter(
-            f"{', '.join(sorted(strange))}: only {', '.join(layout.CASE_STAGES)} can be refreshed"
+            f"{', '.join(sorted(strange))}: only {', '.join(CASE_STAGES)} can be refreshed"
         )
     params, cases = read_project()
-    outcome = work(stages or layout.CASE_STAGES, cases.values(), params)
+    outcome = work(stages or CASE_STAGES, cases.values(), params)
     for name in outcome["removed"]:
         print(f"removed {name}: it was made from something else")
     print(f"kept {len(outcome['kept'])}, removed {len(outcome['removed'])}")

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lacaf import layout, records
-from lacaf import params as parameters
-from lacaf.cli.entry import app, made, read_project, tell
+from lacaf import digests, layout, records
+from lacaf import files as filing
+from lacaf.cli.entry import app, read_project, tell
+from lacaf.fault import Missing
+from lacaf.params import whole as parameters
 
 #: As the name of a file: print it instead.
 STDOUT = Path("-")
@@ -53,7 +55,7 @@ def evaluate(
     if reference.is_dir():
         known = _left_by("harmonize", reference)
         upstream = upstream if upstream and upstream["status"] == "refused" else known
-        coverage = coverage or reference / records.RECORD["harmonize"]
+        coverage = coverage or records.path(reference, "harmonize")
         reference = reference / "labels.nii.gz"
     if truth is not None and truth.is_dir():
         truth = truth / "labels.nii.gz"
@@ -65,8 +67,8 @@ def evaluate(
 
         for file in (*files.values(), coverage):
             if file is not None and not file.exists():
-                raise records.Missing(f"{file} is missing: there is no such file or folder")
-        declared = params.codings() if params else {}
+                raise Missing(f"{file} is missing: there is no such file or folder")
+        declared = params.all_codings() if params else {}
         return stage.evaluate(
             prediction,
             reference,
@@ -78,7 +80,7 @@ def evaluate(
         )
 
     if out is not None:
-        made_from = {k: records.digest_path(f) for k, f in files.items() if f and f.exists()}
+        made_from = {k: digests.digest_path(f) for k, f in files.items() if f and f.exists()}
         tell(records.carry_out("evaluate", out.name, out, made_from, work, upstream))
         return
     _hand_out(work(Path()), to_json, to_csv)
@@ -86,10 +88,10 @@ def evaluate(
 
 def _left_by(stage: str, folder: Path) -> dict[str, Any]:
     """The record in a folder that was given instead of a label volume."""
-    if not (folder / records.RECORD[stage]).exists():
-        raise records.Missing(
+    if not records.path(folder, stage).exists():
+        raise Missing(
             f"{folder} is a folder, and not one of stage {stage}: "
-            f"{records.RECORD[stage]} is missing; give a label volume"
+            f"{records.path(folder, stage).name} is missing; give a label volume"
         )
     return records.read(folder, stage)
 
@@ -106,7 +108,7 @@ def _hand_out(details: dict[str, Any], to_json: Path | None, to_csv: Path | None
         if path == STDOUT:
             print(text, end="")
         elif path is not None:
-            records.write_text(path, text)
+            filing.write_text(path, text)
     if STDOUT not in wanted:
         print(show(details))
 
@@ -123,21 +125,21 @@ def summarize() -> None:
     scores = []
     for run, about in runs.items():
         for case in (case for case in cases.values() if case.split == "test"):
-            folder = layout.DATA / "evaluate" / run / case.case
+            folder = layout.folder("evaluate", run, case.case)
             keys = {"run": run, "split": case.split, "patient": case.patient, **about}
             scores.append(records.read(folder, "evaluate") | keys)
     rows, summary, metrics = stage(scores, runs, params.evaluate)
     whole = rows["part"] == WHOLE
     for name, chosen in (("scores", whole), ("parts", ~whole)):
         text = rows[chosen].to_csv(index=False)
-        records.write_text(layout.DATA / "evaluate" / f"{name}.csv", text)
-    records.write_json(layout.DATA / "evaluate" / "summary.json", summary)
-    records.write_json(layout.REPORTS / "metrics.json", metrics)
-    with records.replacing(layout.DATA / "evaluate" / "tables") as folder:
+        filing.write_text(layout.DATA / "evaluate" / f"{name}.csv", text)
+    filing.write_json(layout.DATA / "evaluate" / "summary.json", summary)
+    filing.write_json(layout.REPORTS / "metrics.json", metrics)
+    with filing.replacing(layout.DATA / "evaluate" / "tables") as folder:
         for table in tables(rows, summary, params.evaluate):
             for ending, text in table.formats().items():
-                records.write_text(folder / f"{table.name}.{ending}", text)
-    with records.replacing(layout.DATA / "evaluate" / "curves") as curves:
+                filing.write_text(folder / f"{table.name}.{ending}", text)
+    with filing.replacing(layout.DATA / "evaluate" / "curves") as curves:
         for run in params.runs():
             history = layout.model(run, params) / "history.csv"
             (curves / f"{run}.csv").write_bytes(history.read_bytes())
@@ -150,7 +152,7 @@ def _runs(params: parameters.Params) -> dict[str, dict[str, Any]]:
     """All models that are scored: experiment, seed and MLflow run of each."""
     runs: dict[str, dict[str, Any]] = {}
     for run, (experiment, seed) in params.runs().items():
-        model = made(layout.DATA / "train" / run / "model.json")
+        model = filing.read_json(layout.record("train", run))
         runs[run] = {"experiment": experiment, "seed": seed, "mlflow_run": model["mlflow_run_id"]}
     for run in params.infer.models:
         runs[run] = {"experiment": run, "seed": None, "mlflow_run": None}
@@ -166,5 +168,5 @@ def compare(
 
     path = layout.DATA / "evaluate" / "scores.csv"
     if not path.exists():
-        raise records.Missing(f"{path} is missing: run `snakemake evaluate` first")
+        raise Missing(f"{path} is missing: run `snakemake evaluate` first")
     print(stage(path, runs or None))

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from lacaf.convert import npz
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: The file's name.
 GEOMETRY = "geometry.json"

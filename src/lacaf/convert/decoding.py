@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from lacaf.convert.headers import UNDEFINED, Header
 from lacaf.convert.hounsfield import Hounsfield, from_stored, table
-from lacaf.records import Refusal, machines_fault
+from lacaf.fault import Refusal, machines_fault
 
 #: Pixels that lie in the file as they are.
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)

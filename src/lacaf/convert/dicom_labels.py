@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 
 from lacaf.convert import frames, rtstruct, segmentation, sources
-from lacaf.records import Refusal, machines_fault
+from lacaf.fault import Refusal, machines_fault
 from lacaf.volume import Volume
 
 Kind = Literal["rtstruct", "seg"]
@@ -201,7 +201,7 @@ def _matched(named: Sequence[Named], patterns: Mapping[str, str]) -> dict[str, N
             f"none of its {len(named)} names fits {', '.join(f'`{p}`' for p in patterns)}",
             expectation="contours or segments named as the coding says",
             remedy="look at the names (in 3D Slicer, or `pydicom show FILE`) and declare a coding "
-            "with `names` under harmonize.codings",
+            "with `names` under codings",
             file=ROLE,
         )
     return chosen

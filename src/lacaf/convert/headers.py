@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from lacaf.convert import frames
 from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, padding, text, whole
-from lacaf.records import machines_fault
+from lacaf.fault import machines_fault
 
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID",

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 AIR_HU = -1024
 #: Vacuum is -1000 HU and noise seldom takes it below -1300; what is lower was never measured:

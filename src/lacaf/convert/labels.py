@@ -16,8 +16,9 @@ from lacaf.coding import Coding
 from lacaf.convert import dicom_labels, npz, volumes
 from lacaf.convert.dicom_labels import Identity
 from lacaf.convert.sources import volume_kind
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 __all__ = ["Identity", "convert_labels"]
 
@@ -181,7 +182,7 @@ def _one_file_a_meaning(path: Path, patterns: dict[str, Any]) -> dict[str, Path]
         raise Refusal(
             f"none of its {len(files)} volume files matches {_listed(list(patterns))}",
             expectation="one file a vessel, named as the coding says",
-            remedy="rename the files, or declare a coding under harmonize.codings",
+            remedy="rename the files, or declare a coding under codings",
             file="the label folder",
         )
     return parts

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.records import Refusal, machines_fault
+from lacaf.fault import Refusal, machines_fault
 from lacaf.volume import Volume
 
 #: The array's name in the file.

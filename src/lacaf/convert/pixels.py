@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLSNearLossless, UncompressedTransferSyntaxes
 from lacaf.convert import decoding, workers
 from lacaf.convert.headers import Header
 from lacaf.convert.hounsfield import PADDING_AT_MOST_HU, check_air, window_flags
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: Lossy JPEG (8 or 12 bits): the writer had to window the values, HU are gone.
 LOSSY_JPEG = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 52, 53, 54, 55, 56)}

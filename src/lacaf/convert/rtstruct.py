@@ -17,7 +17,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from lacaf.convert.polygons import Bool, Tally, filled, work
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 from lacaf.volume import Volume
 
 #: A contour may leave its plane, and a plane the slice it was drawn on, by this share of the

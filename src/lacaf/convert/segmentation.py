@@ -16,8 +16,9 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from lacaf.records import Refusal, machines_fault
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal, machines_fault
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: A voxel of a fractional segment belongs to it from this share of the full value on.
 FRACTION = 0.5

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lacaf.convert.headers import DICOMDIR, MODALITIES, Header
-from lacaf.params import Convert
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
+from lacaf.params.convert import Convert
 
 #: A plane is axial if its normal lies within 45 degrees of the body's axis.
 AXIAL_COSINE = 0.7071

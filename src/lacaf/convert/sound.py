@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import nifti
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: A voxel of less than this many cubic mm spans no volume.
 SINGULAR = 1e-9

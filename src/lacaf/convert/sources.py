@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from lacaf.convert.declared import GEOMETRY
-from lacaf.records import Refusal, machines_fault
+from lacaf.fault import Refusal, machines_fault
 
 #: Volume formats by the end of the file's name.
 VOLUME_KINDS = {

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.convert.headers import Header
-from lacaf.records import Refusal
-from lacaf.volume import Grid
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 
 #: Direction cosines of one series may differ by rounding, not by more.
 SAME_DIRECTION = 1e-3

@@ -11,6 +11,7 @@ import numpy as np
 
 from lacaf import nifti, volume
 from lacaf.cases import Case
+from lacaf.coding import Coding
 from lacaf.convert import (
     declared,
     headers,
@@ -24,16 +25,19 @@ from lacaf.convert import (
 )
 from lacaf.convert.labels import Identity
 from lacaf.convert.sources import Source
-from lacaf.params import Convert, Params
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.params.convert import Convert
+from lacaf.volume import Volume
 
 #: Voxels of clinical CT are within these bounds; others show a wrong unit.
 SPACING_RANGE_MM = (0.1, 10.0)
 
 
-def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
+def convert(case: Case, params: Convert, coding: Coding | None, folder: Path) -> dict[str, Any]:
     """Convert a case into ``folder``: ``image.nii.gz`` (int16 HU) and ``labels*.nii.gz``.
+
+    ``coding`` says what the case's labels mean; None if it has none.
 
     Returns:
         Details for ``source.json``: kind, image (size, spacing, orientation, HU range), what was
@@ -47,12 +51,11 @@ def convert(case: Case, params: Params, folder: Path) -> dict[str, Any]:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), sources.opened(case.source) as source:
         warnings.simplefilter("ignore")
-        image, details, identity = _image(source, params.convert, case.series, folder)
+        image, details, identity = _image(source, params, case.series, folder)
         details["archive"] = source.archive
     details["image"] = _described(image)
     details["labels"] = None
-    if case.labels is not None and case.coding is not None:
-        coding = params.codings()[case.coding]
+    if case.labels is not None and coding is not None:
         found = labels.convert_labels(case.labels, coding, image, identity, folder)
         details["flags"] += found.pop("flags")
         details["labels"] = {"coding": case.coding, **found}

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.convert.hounsfield import AIR_HU
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 
 def upright(image: Volume) -> Volume:

@@ -13,8 +13,9 @@ from lacaf import volume
 from lacaf.convert import declared, itk_files, sound, stacking, tilt
 from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.convert.sources import volume_kind
-from lacaf.records import Refusal, machines_fault
-from lacaf.volume import Grid, Volume
+from lacaf.fault import Refusal, machines_fault
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 #: Axes may be this far (cosine) from a right angle: rounding, not shear.
 RIGHT_ANGLE = 1e-3

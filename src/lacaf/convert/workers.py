@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: More processes would wait for the disk, and other cases are converted beside this one.
 MOST_PROCESSES = 4

@@ -11,7 +11,7 @@ from lacaf.crop.coarse import Coarse
 from lacaf.crop.lungs import Lungs
 from lacaf.crop.parting import sided
 from lacaf.crop.working import own_mask
-from lacaf.params import Crop
+from lacaf.params.crop import Crop
 from lacaf.volume import Volume
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lacaf.crop.sampling import AIR_HU, sample
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, upright_grid_around
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume, upright_grid_around
 
 #: Spacing of the coarse copy: lobar bronchi and the pleura between touching lungs still show.
 COARSE_MM = 2.5

@@ -13,7 +13,7 @@ from scipy import ndimage
 from lacaf import volume
 from lacaf.crop.coarse import AIR_BELOW_HU, COARSE_MM, Coarse
 from lacaf.crop.parting import into_two, sided
-from lacaf.records import Refusal, machines_fault
+from lacaf.fault import Refusal, machines_fault
 from lacaf.volume import Volume, resample, upright_grid_around
 
 FILE = "the lung mask"

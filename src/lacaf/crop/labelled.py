@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +11,21 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.coding import Coding
-from lacaf.params import Params
-from lacaf.records import RECORD
-from lacaf.volume import Grid
+from lacaf.grid import Grid
 
 #: Meanings that are no vessel: a labelled lung or airway need not be in the box.
 NO_VESSEL = ("other", "unknown")
 
 
-def corners_mm(params: Params, converted: Path, image: Grid) -> NDArray[np.float64]:
+def corners_mm(codings: Mapping[str, Coding], converted: Path, image: Grid) -> NDArray[np.float64]:
     """LPS corners ``(N, 3)`` of the boxes around the labelled vessels, within the image.
 
     Reads ``labels*.nii.gz`` and the name of their coding from convert's record; ``(0, 3)`` if
     there are none. Whether the labels are any good is not decided here.
     """
-    record = converted / RECORD["convert"]
+    record = converted / "source.json"
     about = json.loads(record.read_text()).get("labels") if record.exists() else None
-    coding = params.codings().get(about["coding"]) if about else None
+    coding = codings.get(about["coding"]) if about else None
     corners = [np.empty((0, 3))]
     for path in sorted(converted.glob("labels*.nii.gz")):
         labels = volume.read(path)

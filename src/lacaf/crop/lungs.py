@@ -12,7 +12,8 @@ from lacaf.crop.airways import airways
 from lacaf.crop.closing import close
 from lacaf.crop.coarse import AIR_BELOW_HU, Coarse
 from lacaf.crop.parting import into_two, pieces_of_lung, reclaim, sided
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 
 @dataclass

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf.crop.sampling import sample, whole_hu
-from lacaf.params import ParamsError
-from lacaf.volume import RAS_TO_LPS, Grid, Volume
+from lacaf.grid import RAS_TO_LPS, Grid
+from lacaf.params.section import ParamsError
+from lacaf.volume import Volume
 
 #: The upright copy that a network is handed: spacing x, y, z, mm. lungmask brings each slice to
 #: 256 x 256 voxels around the body, TotalSegmentator the volume to 1.5 mm.

@@ -18,7 +18,7 @@ from lacaf.crop.coarse import Coarse
 from lacaf.crop.couch import couch_side
 from lacaf.crop.lungs import Lungs
 from lacaf.crop.mirror import left_right
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: Denser than this is bone, HU; blood with contrast may be as dense, but not in every slice.
 BONE_HU = 250.0

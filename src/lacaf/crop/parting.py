@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from lacaf.records import Refusal
-from lacaf.volume import Grid
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 
 #: The inside of a gas bubble, of the air under a table top or around the body is as dark as this.
 FREE_AIR_HU = -955

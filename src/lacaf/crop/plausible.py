@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lacaf.crop.lungs import Lungs
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: Lung on an outer face of the image, as a share of its largest section along that axis.
 CUT_FLAG, CUT_REFUSE = 0.02, 0.5

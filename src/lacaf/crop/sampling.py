@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lacaf.volume import FWHM_PER_SIGMA, Grid, Volume, resample, to_source
+from lacaf.grid import Grid
+from lacaf.volume import FWHM_PER_SIGMA, Volume, resample, to_source
 
 #: Lower end of the HU scale. Scanners pad outside the field of view with -2000 and less, which
 #: would spread into the body when voxels are averaged.

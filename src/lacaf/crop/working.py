@@ -11,7 +11,8 @@ from scipy import ndimage
 from lacaf.crop.coarse import AIR_BELOW_HU, COARSE_MM
 from lacaf.crop.lungs import Lungs
 from lacaf.crop.sampling import sample
-from lacaf.volume import Grid, Volume, resample, upright_grid_around
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample, upright_grid_around
 
 #: Slices of the working grid that are decided at a time, so that memory stays small.
 SLAB = 32

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.embed import EmbedError
+from lacaf.fault import Fault
+
+
+class EmbedError(Fault):
+    """The encoder cannot be had, or gives no usable vectors; the message says what to do."""
 
 
 def minilm(texts: list[str]) -> tuple[NDArray[np.float64], str]:

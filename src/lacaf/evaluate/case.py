@@ -14,10 +14,10 @@ from lacaf.evaluate import labels
 from lacaf.evaluate.masks import diagonal_mm, in_order_of, require_same_grid
 from lacaf.evaluate.scoring import Scales, compare_volumes
 from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 if TYPE_CHECKING:
-    from lacaf.params import Evaluate
+    from lacaf.params.evaluate import Evaluate
 
 #: What a kind of reference is called in messages.
 ROLE = {"labelled": "the reference", "truth": "the truth"}

@@ -13,7 +13,7 @@ from lacaf.evaluate.formats import Estimate, Table
 from lacaf.evaluate.rows import NUMBER, WHOLE
 from lacaf.evaluate.statistics import MIN_PAIRS, holm, interval, wilcoxon
 from lacaf.evaluate.summary import ABOUT
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

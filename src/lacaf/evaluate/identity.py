@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import SIDES, VESSELS, State
+from lacaf.classes import SIDES, VESSELS
+from lacaf.coverage import State
 from lacaf.evaluate.centreline import Centreline
 from lacaf.evaluate.subjects import FOUR, Classes, lookup, side_of, values, vessel_of
 from lacaf.evaluate.tree import MOST, band_names, bands, branches_with

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
+from lacaf.classes import UNKNOWN, VESSELS
 from lacaf.coding import Coding, builtin
-from lacaf.coverage import UNKNOWN, VESSELS
 from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
 
 #: Marks a value that the coding does not name; no class and no marker has it.
 NO_MEANING = 254

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lacaf import volume
 from lacaf.evaluate.patterns import Boundary, boundary
 from lacaf.evaluate.subjects import Classes, values
-from lacaf.records import Refusal
+from lacaf.fault import Refusal
+from lacaf.grid import SAME_GRID_TOLERANCE_VOX, Grid
 
 Spacing = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
@@ -44,7 +45,7 @@ class Masks:
         return boundary(self.prediction), boundary(self.reference)
 
 
-def in_order_of(labels: volume.Volume, grid: volume.Grid) -> volume.Volume:
+def in_order_of(labels: volume.Volume, grid: Grid) -> volume.Volume:
     """The same voxels, stored in the order of another grid's axes.
 
     Programs store one image in different orders: from feet to head or from head to feet, x first
@@ -54,7 +55,7 @@ def in_order_of(labels: volume.Volume, grid: volume.Grid) -> volume.Volume:
     turn = np.linalg.inv(labels.grid.affine[:3, :3]) @ grid.affine[:3, :3]
     steps = np.rint(turn)
     drift_vox = np.abs(turn - steps).max() * max(grid.shape)
-    if drift_vox > volume.SAME_GRID_TOLERANCE_VOX or not _is_turn(steps):
+    if drift_vox > SAME_GRID_TOLERANCE_VOX or not _is_turn(steps):
         return labels
     source = np.abs(steps).argmax(axis=0)  # of each axis of the grid (x, y, z), that of the volume
     backwards = tuple(np.flatnonzero(steps.sum(axis=0) < 0).tolist())
@@ -64,7 +65,7 @@ def in_order_of(labels: volume.Volume, grid: volume.Grid) -> volume.Volume:
     affine[:3, :3] = affine[:3, source] * steps.sum(axis=0)
     affine[:3, 3] -= affine[:3, :3] @ np.where(steps.sum(axis=0) < 0, last, 0)
     array = np.ascontiguousarray(array.T)
-    return volume.Volume(array, volume.Grid(array.shape, affine))
+    return volume.Volume(array, Grid(array.shape, affine))
 
 
 def _is_turn(steps: NDArray[np.float64]) -> bool:
@@ -73,7 +74,7 @@ def _is_turn(steps: NDArray[np.float64]) -> bool:
     return bool((ones.sum(axis=0) == 1).all() and (ones.sum(axis=1) == 1).all())
 
 
-def require_same_grid(prediction: volume.Grid, reference: volume.Grid) -> None:
+def require_same_grid(prediction: Grid, reference: Grid) -> None:
     """Refuse two volumes whose voxels do not lie in the same places.
 
     Raises:
@@ -94,7 +95,7 @@ def require_same_grid(prediction: volume.Grid, reference: volume.Grid) -> None:
         )
 
 
-def describe(grid: volume.Grid) -> str:
+def describe(grid: Grid) -> str:
     """A grid in words: shape, spacing, origin and direction, axes in array order z, y, x."""
     spacing = " × ".join(f"{s:.4g}" for s in grid.spacing_mm)
     origin = ", ".join(f"{o:.2f}" for o in grid.affine[:3, 3])
@@ -104,7 +105,7 @@ def describe(grid: volume.Grid) -> str:
     return f"{shape} voxels of {spacing} mm (z, y, x), origin {origin} mm LPS, axes {axes}"
 
 
-def diagonal_mm(grid: volume.Grid) -> float:
+def diagonal_mm(grid: Grid) -> float:
     """The longest distance that two voxels of the image can have: the price of a miss."""
     extent = (np.array(grid.shape) - 1) * np.array(grid.spacing_mm)
     return float(np.linalg.norm(extent))

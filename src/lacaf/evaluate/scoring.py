@@ -18,7 +18,7 @@ from lacaf.evaluate.subjects import Classes, groups, lookup, only_known, state, 
 from lacaf.evaluate.surface import nsd_name, surface
 from lacaf.evaluate.topology import topology
 from lacaf.evaluate.tree import pool, tree
-from lacaf.volume import Grid
+from lacaf.grid import Grid
 
 #: Means over the classes are told of these, and of NSD.
 MEANS = (

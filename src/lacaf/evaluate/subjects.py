@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, SIDES, UNKNOWN, VESSELS, State
+from lacaf.classes import CLASSES, SIDES, UNKNOWN, VESSELS
+from lacaf.coverage import State
 
 Classes = tuple[str, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.evaluate.rows import NUMBER, WHOLE, rows, unit
 from lacaf.evaluate.statistics import statistics
 from lacaf.evaluate.surface import nsd_name
@@ -14,7 +14,7 @@ from lacaf.evaluate.tree import band_names, generation_names
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from lacaf.params import Evaluate
+    from lacaf.params.evaluate import Evaluate
 
 #: Whose a number is.
 ABOUT = ("run", "experiment", "seed", "case", "patient", "split")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lacaf.coverage import SIDES
+from lacaf.classes import SIDES
 from lacaf.evaluate.comparison import comparison
 from lacaf.evaluate.formats import Cell, Estimate, Table
 from lacaf.evaluate.identity import BOTH
@@ -16,7 +16,7 @@ from lacaf.evaluate.tree import band_names, generation_names
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from lacaf.params import Evaluate
+    from lacaf.params.evaluate import Evaluate
 
 #: The names of all tables, in the order in which they are made.
 NAMES = (

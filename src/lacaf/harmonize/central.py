@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.volume import Grid
+from lacaf.grid import Grid
 
 #: How far from a lung's surface a vessel outside may be that lung's, along the vessel, mm: for
 #: the left and the right lung. Farther it is central. The right main artery is the longer one.

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import SIDES, UNKNOWN, VESSELS, class_value, distance_mm
+from lacaf.classes import SIDES, UNKNOWN, VESSELS, class_value
+from lacaf.coverage import distance_mm
+from lacaf.grid import Grid
 from lacaf.harmonize.central import NEITHER, belonging
 from lacaf.harmonize.meaning import ARTERY, VEIN
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 #: Vessels this far outside the lungs are central ones: trunk, main arteries, atrium.
 CENTRAL_MM = 8.0

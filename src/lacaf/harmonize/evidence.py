@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, distance_mm
+from lacaf.classes import CLASSES
+from lacaf.coverage import distance_mm
+from lacaf.fault import Refusal
 from lacaf.harmonize.meaning import is_vessel
-from lacaf.records import Refusal
 from lacaf.volume import Volume
 
 #: Vessels in the lungs are at least this much denser than the lung around them, HU: far less

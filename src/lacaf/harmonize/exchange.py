@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import SIDES, class_value
-from lacaf.records import Refusal
-from lacaf.volume import Grid
+from lacaf.classes import SIDES, class_value
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 
 #: The innermost tenth of a lung's arteries, and of its veins, is compared.
 INNERMOST = 0.1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lacaf.classes import SIDES, VESSELS
 from lacaf.coding import Coding
-from lacaf.coverage import SIDES, VESSELS, Coverage, State
+from lacaf.coverage import Coverage, State
 from lacaf.harmonize.sides import STRAY_SHARE
 
 

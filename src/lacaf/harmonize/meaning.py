@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
+from lacaf.classes import CLASSES, SIDES, UNKNOWN
 from lacaf.coding import Coding
-from lacaf.coverage import CLASSES, SIDES, UNKNOWN
-from lacaf.records import Missing, Refusal
+from lacaf.fault import Missing, Refusal
 from lacaf.volume import Volume, resample
 
 #: Vessels whose side is not known yet, beside the canonical values 1 to 4 and 255.
@@ -27,7 +27,7 @@ CODE = {
 #: Values that reach over a wider range than this are no label values.
 MOST_VALUES = 2**16
 
-RIGHT_CODING = "declare the right coding in the case table, or your own under harmonize.codings"
+RIGHT_CODING = "declare the right coding in the case table, or your own under codings"
 
 
 def is_vessel(codes: NDArray) -> NDArray[np.bool_]:
@@ -142,7 +142,7 @@ def _undeclared(labels: Volume, image: Volume) -> Refusal:
         f"the values of this set are not documented; the file holds {'; '.join(told) or 'only 0'}",
         expectation="a declaration of what each value means",
         remedy="look at the file in a viewer (a lung has litres and some -800 HU) and declare the "
-        "coding, under the same name, in harmonize.codings: {values: {1: artery, …}}",
+        "coding, under the same name, in codings: {values: {1: artery, …}}",
         file="the label file",
     )
 
@@ -206,7 +206,7 @@ def _part(converted: Path, meaning: str) -> tuple[Volume, str]:
         raise Refusal(
             "it is not among the label files that were handed over",
             expectation="a file for each meaning of the coding",
-            remedy="fetch it, or declare a coding without it under harmonize.codings",
+            remedy="fetch it, or declare a coding without it under codings",
             file=file,
         )
     return _whole(volume.read(path), file), file

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, low_passed, resample
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
+from lacaf.volume import Volume, low_passed, resample
 
 #: Resolution of the search, mm: coarse, for the excess is wide, and quick.
 SEARCH_MM = 2.5

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import UNKNOWN
+from lacaf.classes import UNKNOWN
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.harmonize.meaning import is_vessel
-from lacaf.records import Refusal
-from lacaf.volume import Grid, Volume, low_passed, resample
+from lacaf.volume import Volume, low_passed, resample
 
 #: At least this share of the labelled voxels must lie inside the image.
 INSIDE_SHARE = 0.98

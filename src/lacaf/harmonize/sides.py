@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, SIDES
+from lacaf.classes import CLASSES, SIDES
+from lacaf.fault import Refusal
 from lacaf.harmonize.meaning import is_vessel
-from lacaf.records import Refusal
 
 #: Vessels of less than this share of the other lung's are strays: the lung is not labelled.
 #: So are those of less than this share of the same lung's other kind: the kind is not labelled.

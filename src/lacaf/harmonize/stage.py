@@ -11,18 +11,25 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.coding import Coding
-from lacaf.coverage import CLASSES, UNKNOWN, lung_distances_mm
+from lacaf.coverage import lung_distances_mm
+from lacaf.grid import Grid
 from lacaf.harmonize import chest, evidence, exchange, known, meaning, placement, sampling, sides
 from lacaf.harmonize.chest import Rule
-from lacaf.params import Harmonize, Params
-from lacaf.volume import Grid, Volume
+from lacaf.params.harmonize import Harmonize
+from lacaf.volume import Volume
 
 Float = NDArray[np.float32]
 
 
 def harmonize(
-    case: Case, params: Params, converted: Path, cropped: Path, folder: Path
+    case: Case,
+    section: Harmonize,
+    coding: Coding | None,
+    converted: Path,
+    cropped: Path,
+    folder: Path,
 ) -> dict[str, Any]:
     """Write a case's canonical labels and say what is known of each class.
 
@@ -38,9 +45,8 @@ def harmonize(
     Raises:
         Refusal: the labels cannot be what the case table says; with the numbers.
     """
-    if case.labels is None or case.coding is None:
+    if case.labels is None or coding is None:
         return _without_labels()
-    coding, section = params.codings()[case.coding], params.harmonize
     image_grid = volume.read_grid(converted / "image.nii.gz")
     codes, checks, flags = _read(converted, coding, image_grid)
     chest_ct = _read_chest(cropped)

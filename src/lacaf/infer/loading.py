@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.fault import Fault
-from lacaf.model import build
 from lacaf.model.device import choose
 from lacaf.model.inputs import CHANNELS
+from lacaf.model.networks import build
 
 
 class ModelError(Fault):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.volume import Grid
+from lacaf.grid import Grid
 
 CHANNELS = ("image", "blood", "side", "height", "depth")
 IMAGES = (CHANNELS.index("image"), CHANNELS.index("blood"))

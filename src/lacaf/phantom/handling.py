@@ -13,7 +13,8 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.volume import Grid, Volume
+from lacaf.grid import Grid
+from lacaf.volume import Volume
 
 T = TypeVar("T")
 Storage = Literal["unsigned -1024", "signed -1024", "signed 0"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.classes import CLASSES, SIDES
 from lacaf.coding import Coding
-from lacaf.coverage import CLASSES, SIDES
 from lacaf.phantom.handling import Handling, draw, lay, reordered
 from lacaf.phantom.identity import fake_identity
 from lacaf.volume import Volume

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf.grid import Grid
 from lacaf.phantom.tree import Tree
-from lacaf.volume import Grid
 
 
 def coverage(tree: Tree, grid: Grid) -> NDArray[np.uint8]:

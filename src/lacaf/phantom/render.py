@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lacaf.coverage import CLASSES, UNKNOWN, nearest_side
-from lacaf.params import Phantom
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.coverage import nearest_side
+from lacaf.grid import Grid
+from lacaf.params.phantom import Phantom
 from lacaf.phantom import anatomy, appearance, central, raster, scene, thorax, tree
 from lacaf.phantom.anatomy import Anatomy
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 #: Air around the body that the scan shows, and how far it goes beyond the lungs, mm at scale 1.
 AIR_MM, BEYOND_LUNGS_MM = 6.0, (14.0, 12.0)

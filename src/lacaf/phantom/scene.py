@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf.grid import Grid
 from lacaf.phantom import appearance, central, raster, skeleton, thorax
 from lacaf.phantom.appearance import Contrast, Findings
 from lacaf.phantom.thorax import Thorax
-from lacaf.volume import Grid
 
 #: Room for the scanner's table behind the body, adult mm.
 TABLE_MM = 22.0

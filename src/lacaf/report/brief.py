@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.classscores import by_calibre
 from lacaf.report.findings import Findings
 from lacaf.report.palette import CLASS_NAME

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import UNKNOWN
+from lacaf.classes import UNKNOWN
 from lacaf.report.casevolumes import REFERENCE, CaseVolumes
 from lacaf.report.overlay import Row, figure
 from lacaf.report.palette import Palette

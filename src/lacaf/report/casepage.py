@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lacaf import records
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
+from lacaf.files import write_json, write_text
 from lacaf.report import casescores, slicer
 from lacaf.report.casefigures import comparison, decided
 from lacaf.report.casevolumes import (
@@ -83,8 +83,8 @@ def write_case(
     files = slicer.files(findings, case)
     content["files"] = [(name, os.path.relpath(path, folder)) for name, path in files]
     content["slicer"] = slicer.console(files) if files else ""
-    records.write_text(folder / f"{case}.html", render("case.html", chosen, **content))
-    records.write_json(folder / f"{case}.json", about)
+    write_text(folder / f"{case}.html", render("case.html", chosen, **content))
+    write_json(folder / f"{case}.json", about)
     return about
 
 

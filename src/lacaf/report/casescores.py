@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.findings import Findings
 from lacaf.report.palette import CLASS_NAME
 from lacaf.report.scores import AGAINST, DASH, number

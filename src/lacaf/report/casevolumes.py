@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lacaf import volume
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.findings import Findings, complete
 from lacaf.volume import Volume
 

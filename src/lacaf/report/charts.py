@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from html import escape
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.curves import DASHES, LINES, STANDALONE, svg, ticks
 from lacaf.report.palette import CLASS_NAME, Palette
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from lacaf import layout, records
 from lacaf.cases import Case
-from lacaf.coverage import CLASSES
-from lacaf.params import Params
+from lacaf.classes import CLASSES
+from lacaf.params.whole import Params
 
 #: The stages that work on every case, in order; each may refuse it.
 STAGES = ("convert", "crop", "harmonize")
@@ -81,7 +81,7 @@ class Findings:
 
     def case_scores(self, run: str, case: str) -> dict[str, Any]:
         """Content of a case's ``scores.json``; empty if it was not scored."""
-        record = read_json(self.data / "evaluate" / run / case / records.RECORD["evaluate"])
+        record = read_json(records.path(self.data / "evaluate" / run / case, "evaluate"))
         return record if record.get("status") == "ok" else {}
 
     def coverage(self, case: str) -> dict[str, str]:
@@ -124,7 +124,7 @@ def gather(params: Params, cases: Mapping[str, Case], data: Path) -> Findings:
         name: {
             stage: record
             for stage in STAGES
-            if (record := read_json(data / stage / name / records.RECORD[stage]))
+            if (record := read_json(records.path(data / stage / name, stage)))
         }
         for name in cases
     }
@@ -141,7 +141,7 @@ def gather(params: Params, cases: Mapping[str, Case], data: Path) -> Findings:
             for row in read_table(folder / "history.csv")
         ]
         for case in cases:
-            record = read_json(data / "infer" / name / case / records.RECORD["infer"])
+            record = read_json(records.path(data / "infer" / name / case, "infer"))
             if record:
                 run.predictions[case] = record
         runs[name] = run

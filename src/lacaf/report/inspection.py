@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lacaf import layout, records
+from lacaf import fault, files, layout
 from lacaf.report.casepage import decision_figure, page_content
 from lacaf.report.casevolumes import converted
 from lacaf.report.decisions import decisions
@@ -36,13 +36,13 @@ def inspect(findings: Findings, case: str, out: Path, chosen: str, title: str) -
     """
     if not findings.case_records[case]:
         path = layout.record("harmonize", case)
-        raise records.Missing(f"nothing is known of case {case} yet: run `snakemake {path}` first")
+        raise fault.Missing(f"nothing is known of case {case} yet: run `snakemake {path}` first")
     palette, base = PALETTES[chosen], converted(findings, case)
     if out.suffix == ".png":
         save(decision_figure(findings, base, palette), out)
         return
     content = page_content(findings, base, palette) | {"title": title, "linked": False}
-    records.write_text(out, render("case.html", chosen, **content))
+    files.write_text(out, render("case.html", chosen, **content))
 
 
 def show(findings: Findings, case: str, console: Console | None = None) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from lacaf import records, tracking
-from lacaf.params import Params
+from lacaf import digests, tracking
+from lacaf.params.whole import Params
 from lacaf.report.findings import Findings
 
 PACKAGES = (
@@ -52,7 +52,7 @@ def manifest(params: Params, findings: Findings, root: Path) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": commit,
         "git_dirty": described.endswith("-dirty"),
-        "params_digest": records.digest(params.model_dump(mode="json")),
+        "params_digest": digests.digest(params.model_dump(mode="json")),
         "cases": len(findings.cases),
         "synthetic_cases": len(findings.synthetic()),
         "python": platform.python_version(),

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, SIDES, UNKNOWN, distance_mm
+from lacaf.classes import CLASSES, SIDES, UNKNOWN
+from lacaf.coverage import distance_mm
+from lacaf.grid import Grid
 from lacaf.report.palette import CLASS_NAME
-from lacaf.volume import Grid, Volume, resample
+from lacaf.volume import Volume, resample
 
 #: Nothing right within this, or 1.5 voxels if they are larger.
 TOLERANCE_MM = 2.0

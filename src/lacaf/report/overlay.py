@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf import records
-from lacaf.coverage import UNKNOWN
+from lacaf import files
+from lacaf.classes import UNKNOWN
 from lacaf.report.packing import webp
 from lacaf.report.palette import BACKDROP_HEX, CLASS_NAME, ERROR_NAME, Palette, rgb
 from lacaf.report.planes import Plane, errors
@@ -132,7 +132,7 @@ def save(drawn: Figure, path: Path | None) -> bytes:
     if path is not None:
         picture = io.BytesIO()
         imsave(picture, pixels, format="png")
-        records.write_bytes(path, picture.getvalue())
+        files.write_bytes(path, picture.getvalue())
     return webp(np.ascontiguousarray(pixels))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from lacaf import records
+from lacaf import files
 from lacaf.cases import Case
-from lacaf.params import Params
+from lacaf.params.whole import Params
 from lacaf.report import brief, classscores, cohort, cost, scores, tables
 from lacaf.report.casefigures import comparison
 from lacaf.report.casepage import caption, still
@@ -68,17 +68,17 @@ def report(
         "codings": cohort.codings(findings),
         "charts": charts,
     }
-    with records.replacing(folder / "figures") as figures:
+    with files.replacing(folder / "figures") as figures:
         hero = _hero(findings, figures, chosen)
         _write_charts(charts, figures, chosen)
     index = content | _scores(findings, pages) | _training(findings) | {"hero": hero}
     index["cost"] = cost.by_stage(root / "logs" / "benchmarks")
     page = render("index.html", chosen, **index, sections=_sections(index))
-    records.write_text(folder / "index.html", page)
+    files.write_text(folder / "index.html", page)
     rows = cohort.matrix(findings)
-    records.write_text(folder / "cohort.html", render("cohort.html", chosen, **content, rows=rows))
-    records.write_text(folder / COLOUR_TABLE, colour_table(PALETTES[chosen]))
-    records.write_json(folder / "manifest.json", about)
+    files.write_text(folder / "cohort.html", render("cohort.html", chosen, **content, rows=rows))
+    files.write_text(folder / COLOUR_TABLE, colour_table(PALETTES[chosen]))
+    files.write_json(folder / "manifest.json", about)
     return about
 
 
@@ -193,7 +193,7 @@ def _write_charts(charts: Mapping[str, list[str]], figures: Path, chosen: str) -
     for name, drawn in charts.items():
         style = map_style(PALETTES[chosen]) if name == "coverage" else ""
         text = in_one(name, [chart for chart in drawn if chart], missing[name], style)
-        records.write_text(figures / f"{name}.svg", text)
+        files.write_text(figures / f"{name}.svg", text)
     if not (figures / "hero.png").exists():
         from lacaf.report.casepage import card
         from lacaf.report.overlay import save

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 
 PaletteName = Literal["safe", "paper"]
 

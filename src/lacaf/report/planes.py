@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.grid import Grid
 from lacaf.report.palette import NOT_KNOWN
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 PIXEL_MM = 0.8
 #: Shown around the lungs, mm.

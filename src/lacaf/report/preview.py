@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.coverage import UNKNOWN
+from lacaf.classes import UNKNOWN
+from lacaf.grid import Grid
 from lacaf.report.packing import pack_labels, sheets
 from lacaf.report.planes import near
-from lacaf.volume import Grid, Volume
+from lacaf.volume import Volume
 
 #: No finer than this, mm; axes on which the CT is coarser keep its spacing.
 FINEST_MM = 1.0

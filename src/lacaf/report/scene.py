@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.packing import pack
 from lacaf.report.palette import ERRORS, NOT_KNOWN
 from lacaf.report.surface import MESH_MM, MOST_FACES, Mesh, Trees, Vessels, drawing_grid, trees

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lacaf.coverage import CLASSES
+from lacaf.classes import CLASSES
 from lacaf.report.findings import Findings
 
 DASH = "–"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lacaf.coverage import CLASSES, UNKNOWN
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.report.casevolumes import shown_runs
 from lacaf.report.findings import Findings
 from lacaf.report.palette import Palette, rgb

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.coverage import CLASSES, UNKNOWN
-from lacaf.volume import Grid, Volume, resample
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample
 
 #: No finer than this: a page must stay small. Voxels of the CT that are larger are kept.
 MESH_MM = 1.5

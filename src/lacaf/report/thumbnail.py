@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.coverage import UNKNOWN
+from lacaf.classes import UNKNOWN
+from lacaf.grid import Grid
 from lacaf.report.casevolumes import shown_runs
 from lacaf.report.findings import Findings
 from lacaf.report.overlay import STRIPES_HEX
 from lacaf.report.packing import data_url, webp
 from lacaf.report.palette import Palette, rgb
-from lacaf.volume import Grid
 
 HEIGHT_PX = 96
 QUALITY = 50

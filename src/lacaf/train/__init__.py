@@ -1,5 +1,5 @@
 """Learning from full and half-labelled cases together."""
 
-from lacaf.train.training import train
+from lacaf.train.stage import train
 
 __all__ = ["train"]

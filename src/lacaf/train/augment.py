@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from lacaf.coverage import CLASSES, SIDES, VESSELS, class_value
+from lacaf.classes import mirrored
 from lacaf.model.inputs import IMAGES, SIDE
 from lacaf.train.samples import Patch
 
 #: Where each class goes when left and right change places.
-MIRRORED = [class_value(vessel, side) - 1 for side in reversed(SIDES) for vessel in VESSELS]
-assert sorted(MIRRORED) == list(range(len(CLASSES)))
+MIRRORED = mirrored()
 
 CONTRAST = 0.1  # relative; largest change of the window's width
-BRIGHTNESS = 0.05  # share of the window
+BRIGHTNESS = 0.05  # fraction of the window
 GAMMA = 0.15  # largest change of the logarithm of the exponent
-NOISE = 0.03  # largest standard deviation, share of the window
+NOISE = 0.03  # largest standard deviation, fraction of the window
 
 
 def augment(patch: Patch, rng: np.random.Generator) -> Patch:

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf import records, volume
-from lacaf.coverage import CLASSES, UNKNOWN, Coverage, targets_and_validity
+from lacaf import volume
+from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.coverage import Coverage, targets_and_validity
+from lacaf.files import read_json
 from lacaf.model.inputs import NetworkInput, network_input
-from lacaf.params import Train
+from lacaf.params.train import Recipe
 
-#: Share of patches centred on a vessel; the others on any labelled voxel, so that labelled
+#: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
 #: background is seen as well.
-VESSEL_SHARE = 0.75
+VESSEL_FRACTION = 0.75
 
 #: Candidate centres kept for each class of a case.
 CENTRES = 20_000
@@ -31,8 +33,8 @@ class Sample:
     Attributes:
         case: its name.
         input: what the network sees.
-        known: ``(Z, Y, X)`` uint8: bit k is set where class k is the target, bit 4 + k where
-            class k is valid.
+        known: ``(P, Z, Y, X)`` uint8, eight bits to a plane: of K classes bit k is set where
+            class k is the target, bit K + k where it is valid.
         coverage: state of each class.
         spacing_mm: of the working grid.
         centres: voxel indices ``(N, 3)`` of each class that occurs, and of labelled voxels.
@@ -49,19 +51,21 @@ class Sample:
     def truth(
         self, region: tuple[slice, slice, slice] = (slice(None), slice(None), slice(None))
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Targets and validity ``(4, z, y, x)`` of a region."""
-        bits = np.unpackbits(self.known[region][None], axis=0, bitorder="little").astype(bool)
-        return bits[:4], bits[4:]
+        """Targets and validity ``(K, z, y, x)`` of a region."""
+        kept = self.known[(slice(None), *region)]
+        count = len(CLASSES)
+        bits = np.unpackbits(kept, axis=0, count=2 * count, bitorder="little").astype(bool)
+        return bits[:count], bits[count:]
 
 
-def load(case: str, data: Path, params: Train, rng: np.random.Generator) -> Sample:
+def load(case: str, data: Path, params: Recipe, rng: np.random.Generator) -> Sample:
     """Read a case from what crop and harmonize wrote.
 
     Raises:
-        records.Missing: a stage has not been run for this case.
+        Missing: a stage has not been run for this case.
         ValueError: the labels do not lie on the working grid.
     """
-    coverage = records.read(data / "harmonize" / case, "harmonize")["coverage"]
+    coverage = read_json(data / "harmonize" / case / "coverage.json")["coverage"]
     image = volume.read(data / "crop" / case / "image.nii.gz")
     lungs = volume.read(data / "crop" / case / "lungs.nii.gz")
     labels = volume.read(data / "harmonize" / case / "labels_working.nii.gz")
@@ -76,7 +80,7 @@ def load(case: str, data: Path, params: Train, rng: np.random.Generator) -> Samp
         input=network_input(
             image.array, lungs.array, image.grid, params.hu_window, params.blood_window
         ),
-        known=np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little")[0],
+        known=np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little"),
         coverage=coverage,
         spacing_mm=image.grid.spacing_mm[0],
         centres=[_some(target, rng) for target in targets if target.any()],
@@ -109,11 +113,11 @@ class Sampler:
 
     def draw(self, size: Sequence[int]) -> Patch:
         """One patch of ``size`` voxels: channels ``(C, z, y, x)``, then targets and validity,
-        both ``(4, z, y, x)``."""
+        both ``(K, z, y, x)``."""
         if not self._queue:
             self._queue = self.rng.permutation(len(self.samples)).tolist()
         sample = self.samples[self._queue.pop()]
-        if sample.centres and (self.rng.random() < VESSEL_SHARE or not len(sample.labelled)):
+        if sample.centres and (self.rng.random() < VESSEL_FRACTION or not len(sample.labelled)):
             candidates = sample.centres[self.rng.integers(len(sample.centres))]
         else:
             candidates = sample.labelled

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from lacaf.coverage import CLASSES, VESSELS
-from lacaf.model.loss import partial_label_loss
+from lacaf.classes import CLASSES, TABLE, VESSELS
+from lacaf.model.losses import partial_label_loss
 from lacaf.model.window import probabilities
 from lacaf.train.samples import Sample
 
 #: Less than in inference: these scores steer, they are not reported.
 OVERLAP = 0.25
 
+#: The places among the outputs of each kind of vessel.
+OF_VESSEL = [[row.value - 1 for row in TABLE if row.vessel == vessel] for vessel in VESSELS]
+
 
 def validate(
-    network: nn.Module, samples: Sequence[Sample], patch: Sequence[int], device: torch.device
+    network: nn.Module,
+    samples: Sequence[Sample],
+    patch: Sequence[int],
+    loss: Mapping[str, float],
+    device: torch.device,
 ) -> dict[str, float | None]:
     """Loss, Dice of each class on its valid voxels, and how well artery is told from vein.
 
-    Dice is taken over all cases' voxels together. ``identity_accuracy`` is the share of true
+    Dice is taken over all cases' voxels together. ``identity_accuracy`` is the fraction of true
     vessel voxels at which the more probable vessel is the true one, whatever the side.
     What cannot be scored (a class that is nowhere valid) is None.
     """
@@ -30,18 +37,18 @@ def validate(
     right = vessels = 0
     losses = []
     for sample in samples:
-        chance = probabilities(network, sample.input.channels(), patch, OVERLAP, device)
+        probability = probabilities(network, sample.input.channels(), patch, OVERLAP, device)
         targets, valid = sample.truth()
-        answer = (chance > 0.5) & valid
+        answer = (probability > 0.5) & valid
         overlap_ += (answer & targets).sum((1, 2, 3))
         predicted += answer.sum((1, 2, 3))
         truth += targets.sum((1, 2, 3))
-        kind = chance.reshape(2, len(VESSELS), *chance.shape[1:]).max(0).argmax(0)
-        true_kind = targets.reshape(2, len(VESSELS), *chance.shape[1:]).any(0)
+        kind = np.stack([probability[own].max(0) for own in OF_VESSEL]).argmax(0)
+        true_kind = np.stack([targets[own].any(0) for own in OF_VESSEL])
         vessel = true_kind.any(0)
         right += int((kind == true_kind.argmax(0))[vessel].sum())
         vessels += int(vessel.sum())
-        losses.append(_loss(chance, targets, valid))
+        losses.append(_loss(probability, targets, valid, loss))
     dice: dict[str, float | None] = {
         f"val_dice_{name}": float(2 * o / (p + t)) if t else None
         for name, o, p, t in zip(CLASSES, overlap_, predicted, truth, strict=True)
@@ -55,8 +62,10 @@ def validate(
     }
 
 
-def _loss(chance: np.ndarray, targets: np.ndarray, valid: np.ndarray) -> float:
+def _loss(
+    probability: np.ndarray, targets: np.ndarray, valid: np.ndarray, weights: Mapping[str, float]
+) -> float:
     """The training's loss of a blended volume."""
-    logits = torch.from_numpy(chance)[None].logit(eps=1e-6)
+    logits = torch.from_numpy(probability)[None].logit(eps=1e-6)
     truth = torch.from_numpy(targets)[None], torch.from_numpy(valid)[None]
-    return float(partial_label_loss(logits, *truth))
+    return float(partial_label_loss(logits, *truth, weights))

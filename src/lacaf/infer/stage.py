@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf import records, volume
-from lacaf.coverage import CLASSES, DEEP_IN_LUNG_MM
+from lacaf import volume
+from lacaf.classes import CLASSES, TABLE
+from lacaf.coverage import on_the_other_side
+from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.infer.loading import load
 from lacaf.model.device import describe
 from lacaf.model.inputs import network_input
 from lacaf.model.window import probabilities
-from lacaf.params import Infer
-from lacaf.volume import Grid, Volume
+from lacaf.params.infer import Infer
+from lacaf.volume import Volume
 
 #: A voxel is a vessel where the most probable class is more probable than not.
 THRESHOLD = 0.5
 
-#: The working grid may differ from the model's by this share of its spacing.
+#: The working grid may differ from the model's by this fraction of its spacing.
 SPACING_TOLERANCE = 0.01
 
 
@@ -36,7 +39,7 @@ def infer(
     """Segment one case.
 
     Reads the image and the lungs on the working grid, and the grid of the CT; writes
-    ``labels.nii.gz`` (uint8, 0 to 4) on the CT's grid into ``folder`` and, if asked for,
+    ``labels.nii.gz`` (uint8, 0 and the classes) on the CT's grid into ``folder`` and, if asked for,
     ``probability_<class>.nii.gz`` (uint8, 255 is certain).
 
     Returns:
@@ -44,7 +47,7 @@ def infer(
         millilitres of each class, seconds, device.
 
     Raises:
-        records.Refusal: the working grid is not the model's, or a lung is missing.
+        Refusal: the working grid is not the model's, or a lung is missing.
         ModelError: the model's folder is not usable.
     """
     begin = time.monotonic()
@@ -62,15 +65,15 @@ def infer(
             model.about["blood_window"],
         )
     except ValueError as error:
-        raise records.Refusal(
+        raise Refusal(
             str(error), expectation="both lungs", remedy="look at the result of crop"
         ) from None
-    chance = probabilities(
+    probability = probabilities(
         model.network, seen.channels(), model.about["patch"], params.overlap, model.device
     )
-    chance = side_prior(chance, lungs.array, image.grid)
+    probability = side_prior(probability, lungs.array, image.grid)
     keep = folder if params.save_probabilities else None
-    labels = to_original(chance, image.grid, original, keep)
+    labels = to_original(probability, image.grid, original, keep)
     volume.write(Volume(labels, original), folder / "labels.nii.gz")
     counts = np.bincount(labels.ravel(), minlength=len(CLASSES) + 1)[1:]
     return {
@@ -85,47 +88,42 @@ def infer(
     }
 
 
-def side_prior(chance: NDArray, lungs: NDArray, grid: Grid) -> NDArray:
+def side_prior(probability: NDArray, lungs: NDArray, grid: Grid) -> NDArray:
     """Probabilities with no vessel of one side deep inside the other side's lung.
 
-    A left vessel cannot be in the right lung, but lung masks are rough at the hilum, and the
-    great vessels cross the midline: so only voxels deeper than ``coverage.DEEP_IN_LUNG_MM``
-    inside the other lung are ruled out, the very ones that validity in training calls certain.
+    Ruled out are the very voxels that validity in training calls certain.
     """
-    from scipy import ndimage
-
-    chance = chance.copy()
-    for first, other_lung in ((0, 2), (2, 1)):  # left classes, right classes
-        depth = ndimage.distance_transform_edt(lungs == other_lung, sampling=grid.spacing_mm)
-        chance[first : first + 2, depth > DEEP_IN_LUNG_MM] = 0
-    return chance
+    probability = probability.copy()
+    for plane, impossible in zip(probability, on_the_other_side(lungs, grid), strict=True):
+        plane[impossible] = 0
+    return probability
 
 
 def to_original(
-    chance: NDArray, working: Grid, original: Grid, folder: Path | None = None
+    probability: NDArray, working: Grid, original: Grid, folder: Path | None = None
 ) -> NDArray[np.uint8]:
-    """Labels ``(Z, Y, X)`` on the original grid of probabilities ``(4, z, y, x)``.
+    """Labels ``(Z, Y, X)`` on the original grid of probabilities ``(K, z, y, x)``.
 
     Probabilities are interpolated, then decided: finer than interpolated labels. One class at
-    a time, since a full-resolution CT in four classes does not fit a small memory. Outside the
+    a time, since a full-resolution CT in all classes does not fit a small memory. Outside the
     working grid is background.
     """
     labels = np.zeros(original.shape, np.uint8)
     highest = np.full(original.shape, THRESHOLD, np.float32)
-    for value, (name, plane) in enumerate(zip(CLASSES, chance, strict=True), start=1):
+    for row, plane in zip(TABLE, probability, strict=True):
         here = volume.resample(Volume(plane, working), original).array
-        labels[here > highest] = value
+        labels[here > highest] = row.value
         np.maximum(highest, here, out=highest)
         if folder is not None:
             scaled = np.rint(here * 255).astype(np.uint8)
-            volume.write(Volume(scaled, original), folder / f"probability_{name}.nii.gz")
+            volume.write(Volume(scaled, original), folder / f"probability_{row.name}.nii.gz")
     return labels
 
 
 def _check_spacing(grid: Grid, spacing_mm: float) -> None:
     if np.abs(np.array(grid.spacing_mm) / spacing_mm - 1).max() > SPACING_TOLERANCE:
         found = " x ".join(f"{s:g}" for s in grid.spacing_mm)
-        raise records.Refusal(
+        raise Refusal(
             f"a working grid of {found} mm",
             expectation=f"{spacing_mm:g} mm, on which the model was trained",
             remedy="set crop.spacing_mm to the model's, or train a model on this grid",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -16,15 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lacaf import records
 from lacaf.cases import Case, CasesError, leakage
-from lacaf.coverage import CLASSES
-from lacaf.fault import Fault
-from lacaf.model import build
+from lacaf.classes import CLASSES
+from lacaf.fault import Fault, Missing
+from lacaf.files import read_json, write_json
 from lacaf.model.device import choose, describe, precision
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.loss import partial_label_loss
-from lacaf.params import Params, Train
+from lacaf.model.losses import partial_label_loss
+from lacaf.model.networks import build
+from lacaf.params.crop import Crop
+from lacaf.params.train import Recipe
 from lacaf.train.augment import augment
 from lacaf.train.samples import Patch, Sample, Sampler, counts, load
 from lacaf.train.validate import validate
@@ -51,7 +51,8 @@ class TrainingFailed(Fault):
 def train(
     experiment: str,
     seed: int,
-    params: Params,
+    recipe: Recipe,
+    crop: Crop,
     cases: Mapping[str, Case],
     data: Path,
     folder: Path,
@@ -59,6 +60,9 @@ def train(
     device: str | None = None,
 ) -> dict[str, float | None]:
     """Train one experiment and write the model into ``folder``.
+
+    ``recipe`` is the experiment's own, resolved; the model keeps it, with the parameters of the
+    working grid (``crop``).
 
     Reads what crop, harmonize and embed wrote below ``data`` for cases whose split is train or
     val; cases that a stage refused are left out, and no test case is ever opened. On one CPU
@@ -73,34 +77,33 @@ def train(
     Raises:
         CasesError: a patient is in more than one split.
         TrainingFailed: no case to learn from, or the loss is no longer a number.
-        records.Missing: an earlier stage has not been run.
+        Missing: an earlier stage has not been run.
     """
     if faults := leakage(cases):
         raise CasesError("\n".join(faults))
-    chosen = params.train.experiments[experiment]
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     where = choose(device)
-    learn, check = (_load(cases, split, params.train, data, rng) for split in ("train", "val"))
+    learn, check = (_load(cases, split, recipe, data, rng) for split in ("train", "val"))
     if not learn:
         raise TrainingFailed("no usable case in split train; see the refused cases' records")
-    embedding = _embedding(data, chosen.encoder)
+    embedding = _embedding(data, recipe)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
-    network = build(chosen.network, params.train.width, vectors).to(where)
+    network = build(recipe.network, recipe.width, vectors).to(where)
     network = network.to(memory_format=torch.channels_last_3d)
     about = {
-        "network": chosen.network,
+        "network": recipe.network,
         "experiment": experiment,
         "seed": seed,
-        "width": params.train.width,
-        "patch": list(params.train.patch),
-        "hu_window": list(params.train.hu_window),
-        "blood_window": list(params.train.blood_window),
+        "width": recipe.width,
+        "patch": list(recipe.patch),
+        "hu_window": list(recipe.hu_window),
+        "blood_window": list(recipe.blood_window),
         "working_spacing_mm": learn[0].spacing_mm,
         "channels": list(CHANNELS),
         "classes": list(CLASSES),
         "embedding": embedding,
-        "params": params.train.model_dump(mode="json") | {"crop": params.crop.model_dump()},
+        "params": recipe.model_dump(mode="json") | {"crop": crop.model_dump()},
         "cases": {
             split: {"count": len(group), "coverage": counts(group)}
             for split, group in (("train", learn), ("val", check))
@@ -110,33 +113,34 @@ def train(
         "mlflow_run_id": tracker.run_id,
     }
     sampler = Sampler(learn, rng)
-    return _run(network, sampler, check, params.train, where, folder, about, tracker)
+    return _run(network, sampler, check, recipe, where, folder, about, tracker)
 
 
 def _load(
-    cases: Mapping[str, Case], split: str, params: Train, data: Path, rng: np.random.Generator
+    cases: Mapping[str, Case], split: str, recipe: Recipe, data: Path, rng: np.random.Generator
 ) -> list[Sample]:
     """The cases of a split that no stage refused."""
     usable = [
         case.case
         for case in cases.values()
         if case.split == split
-        and records.read(data / "harmonize" / case.case, "harmonize")["status"] == "ok"
+        and read_json(data / "harmonize" / case.case / "coverage.json")["status"] == "ok"
     ]
-    samples = [load(name, data, params, rng) for name in usable]
+    samples = [load(name, data, recipe, rng) for name in usable]
     if len({round(s.spacing_mm, 6) for s in samples}) > 1:
         raise TrainingFailed("the cases have different working grids; run crop again for all")
     return samples
 
 
-def _embedding(data: Path, encoder: str | None) -> dict[str, Any] | None:
+def _embedding(data: Path, recipe: Recipe) -> dict[str, Any] | None:
     """The stored vectors, with prompts and hash."""
-    if encoder is None:
+    if recipe.encoder is None:
         return None
-    path = data / "embed" / encoder / "embedding.json"
+    path = data / "embed" / recipe.encoder / recipe.prompts / "embedding.json"
     if not path.exists():
-        raise records.Missing(f"{path} is missing: run `lacaf embed {encoder}` first")
-    content = json.loads(path.read_text())
+        command = f"lacaf embed {recipe.encoder} {recipe.prompts}"
+        raise Missing(f"{path} is missing: run `{command}` first")
+    content = read_json(path)
     if list(content["prompts"]) != list(CLASSES):
         raise TrainingFailed(f"{path} is not in the order {', '.join(CLASSES)}; embed again")
     return content
@@ -146,7 +150,7 @@ def _run(
     network: nn.Module,
     sampler: Sampler,
     check: Sequence[Sample],
-    params: Train,
+    recipe: Recipe,
     device: torch.device,
     folder: Path,
     about: Mapping[str, Any],
@@ -154,22 +158,22 @@ def _run(
 ) -> dict[str, float | None]:
     """The steps, with validation between them; the best weights are kept."""
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, params))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     history: list[dict[str, float | None]] = []
     losses: list[Tensor] = []
     best = -math.inf
     begin = time.monotonic()
-    for step in range(1, params.steps + 1):
-        size = params.early if step <= params.early.steps else params
+    for step in range(1, recipe.steps + 1):
+        size = recipe.early if step <= recipe.early.steps else recipe
         patches = [sampler.draw(size.patch) for _ in range(size.batch)]
-        if params.augment:
+        if recipe.augment:
             patches = [augment(patch, sampler.rng) for patch in patches]
-        losses.append(_step(network, optimizer, patches, device))
+        losses.append(_step(network, optimizer, patches, recipe.loss, device))
         rate = float(schedule.get_last_lr()[0])
         schedule.step()
-        if step % params.validate_every and step != params.steps:
+        if step % recipe.validate_every and step != recipe.steps:
             continue
         train_loss = float(torch.stack(losses).mean())
         if not math.isfinite(train_loss):
@@ -177,7 +181,7 @@ def _run(
                 f"the loss is {train_loss} before step {step}; lower train.learning_rate"
             )
         losses.clear()
-        scores = validate(network, check, params.patch, device)
+        scores = validate(network, check, recipe.patch, recipe.loss, device)
         row: dict[str, float | None] = {"step": step, "train_loss": train_loss, **scores}
         row |= {"learning_rate": rate, "seconds": round(time.monotonic() - begin, 2)}
         history.append(row)
@@ -187,7 +191,7 @@ def _run(
             best = best if score is None else score
             _write_model(network, {**about, "step": step, "scores": scores}, folder)
         tracker.metrics({k: v for k, v in row.items() if k != "step"}, step)
-        print(_progress(row, params.steps), flush=True)
+        print(_progress(row, recipe.steps), flush=True)
     return {**history[-1], "best_val_dice": None if best == -math.inf else best}
 
 
@@ -195,6 +199,7 @@ def _step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     patches: Sequence[Patch],
+    weights: Mapping[str, float],
     device: torch.device,
 ) -> Tensor:
     """One update; returns its loss."""
@@ -205,19 +210,19 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     with precision(device):
         logits = network(channels.to(memory_format=torch.channels_last_3d))
-    loss = partial_label_loss(logits, targets, valid)
+    loss = partial_label_loss(logits, targets, valid, weights)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
     optimizer.step()
     return loss.detach()
 
 
-def _rate(step: int, params: Train) -> float:
+def _rate(step: int, recipe: Recipe) -> float:
     """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < params.warmup_steps:
-        return (step + 1) / params.warmup_steps
-    share = (step - params.warmup_steps) / max(1, params.steps - params.warmup_steps)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+    if step < recipe.warmup_steps:
+        return (step + 1) / recipe.warmup_steps
+    fraction = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction))
 
 
 def _progress(row: Mapping[str, float | None], steps: int) -> str:
@@ -239,4 +244,4 @@ def _write_model(network: nn.Module, about: Mapping[str, Any], folder: Path) -> 
     weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     torch.save(weights, folder / "model.pt")
     digest = hashlib.sha256((folder / "model.pt").read_bytes()).hexdigest()
-    records.write_json(folder / "model.json", {**about, "weights_sha256": digest})
+    write_json(folder / "model.json", {**about, "weights_sha256": digest})

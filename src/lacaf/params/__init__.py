@@ -1,0 +1,1 @@
+"""``params.yaml``, typed: a module a section, and :mod:`lacaf.params.whole` for all of it."""

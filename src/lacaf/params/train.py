@@ -1,0 +1,120 @@
+"""Section ``train``: a recipe, and the experiments that each change some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lacaf.model.losses import LOSSES
+from lacaf.model.networks import NETWORKS
+from lacaf.params.embed import Encoder
+from lacaf.params.section import Count, Name, NotNegative, Positive, Section
+
+
+def _known_losses(weights: dict[str, float]) -> dict[str, float]:
+    if strange := sorted(set(weights) - set(LOSSES)):
+        raise ValueError(f"{', '.join(strange)} is unknown; known are {', '.join(LOSSES)}")
+    if not any(weights.values()):
+        raise ValueError("needs at least one loss with a weight above 0")
+    return weights
+
+
+def _known_network(name: str) -> str:
+    if name not in NETWORKS:
+        raise ValueError(f"known networks are {', '.join(NETWORKS)}")
+    return name
+
+
+Patch = Annotated[list[Count], Field(min_length=3, max_length=3)]
+Window = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Early(Section):
+    """The first part of a training: small patches, so that many steps cost little."""
+
+    patch: Patch
+    """Patch of this part [voxels along z, y, x]."""
+    batch: Count
+    """Patches a step in this part."""
+    steps: Annotated[int, Field(ge=0)]
+    """How many of all `train.steps`; 0 for none."""
+
+
+class Recipe(Section):
+    """How one model is trained."""
+
+    network: Annotated[str, AfterValidator(_known_network)]
+    """A network by its name in the registry."""
+    encoder: Encoder | None
+    """Text encoder of a network that is guided by language; null for others."""
+    prompts: Name
+    """Which of `embed.prompts` the encoder is given."""
+    width: Count
+    """Feature channels at full resolution; doubled at every level below."""
+    patch: Patch
+    """Patch of training and inference [voxels along z, y, x]."""
+    batch: Count
+    """Patches a step."""
+    early: Early
+    loss: Annotated[dict[str, NotNegative], AfterValidator(_known_losses)]
+    """Losses by their names in the registry, each with its weight."""
+    steps: Count
+    """Updates of the weights in all."""
+    validate_every: Count
+    """Steps from one validation to the next; the weights of the best one are kept."""
+    learning_rate: Positive
+    """Largest step size of AdamW; half a cosine down from it."""
+    weight_decay: NotNegative
+    """Weight decay of AdamW."""
+    warmup_steps: Annotated[int, Field(ge=0)]
+    """Steps in which the learning rate rises from 0."""
+    hu_window: Window
+    """What becomes 0 and 1 in the channel of the whole chest [HU]."""
+    blood_window: Window
+    """The same for the channel that tells blood from blood [HU]."""
+    augment: bool
+    """Whether patches are mirrored (with the names of their classes), brightened and roughened."""
+
+    @model_validator(mode="after")
+    def _language_needs_an_encoder(self) -> Recipe:
+        if NETWORKS[self.network].language and self.encoder is None:
+            raise ValueError(f"network `{self.network}` needs an encoder")
+        if not NETWORKS[self.network].language and self.encoder is not None:
+            raise ValueError(f"network `{self.network}` has none (encoder: null)")
+        multiple = NETWORKS[self.network].multiple
+        if any(n % multiple for patch in (self.patch, self.early.patch) for n in patch):
+            raise ValueError(f"network `{self.network}` needs patches in multiples of {multiple}")
+        return self
+
+
+class Train(Recipe):
+    """Learning from full and half-labelled cases together."""
+
+    experiments: dict[Name, dict[str, Any]]
+    """Experiments by name: the keys of `train` that each has otherwise, e.g.
+    `{network: unet, encoder: null}`; empty braces for none."""
+    seeds: Annotated[list[int], Field(min_length=1)]
+    """Each experiment is trained once with each of these."""
+
+    def recipe(self, experiment: str) -> Recipe:
+        """What an experiment is trained by: the section with its own keys in place.
+
+        Raises:
+            KeyError: there is no such experiment.
+            ValidationError: it is no recipe.
+        """
+        base = self.model_dump(exclude={"experiments", "seeds"})
+        return Recipe.model_validate(_changed(base, self.experiments[experiment]))
+
+
+def _changed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A section with some of its keys changed; of a section in it, some of that one's keys.
+
+    Losses are changed as a whole: which ones there are is the point of changing them.
+    """
+    return dict(base) | {
+        key: _changed(base[key], value) if key == "early" and isinstance(value, Mapping) else value
+        for key, value in changes.items()
+    }
