@@ -17,6 +17,7 @@ phantom001,p1,data/raw/phantom001/dicom,data/raw/phantom001/av.nii.gz,artery1_ve
 phantom002,p2,data/raw/phantom002/dicom,data/raw/phantom002/av.nrrd,vein1_artery2,both,val
 phantom003,p3,data/raw/phantom003/dicom,data/raw/phantom003/av,file_per_vessel,both,test
 """
+AWAY = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
 NEW_ROW = (
     "phantom004,p4,data/raw/phantom004/dicom,data/raw/phantom004/av.mha,four_classes,right,train\n"
 )
@@ -35,8 +36,9 @@ class Project:
             command,
             cwd=self.folder,
             env={
-                # mlflow.set_tracking_uri in another test leaves its store in the environment
-                **{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")},
+                # mlflow.set_tracking_uri in another test leaves its store in the environment;
+                # and Python writes bytecode beside the code, as on a user's machine
+                **{k: v for k, v in os.environ.items() if not k.startswith(AWAY)},
                 "PATH": path,
                 "PYTHONPATH": str(self.folder / "src"),  # its own copy of the code
                 "OMP_NUM_THREADS": "1",
@@ -69,7 +71,7 @@ def shrink(params: dict) -> None:
     params["phantom"] |= {"spacing_mm": 3.0, "scale": 0.6}
     params["crop"] |= {"spacing_mm": 4.0}
     params["train"] |= {"steps": 2, "validate_every": 2, "width": 4, "patch": [32, 32, 32]}
-    params["train"] |= {"experiments": {"lacaf": {"encoder": "onehot"}}}
+    params["train"] |= {"encoder": "onehot", "experiments": {"lacaf": {}}}
 
 
 def make_project(folder: Path) -> Project:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from lacaf import digests, files, records
+from lacaf import files, records
 from lacaf.fault import Missing, Refusal, machines_fault
 from lacaf.files import replacing
 from lacaf.records import carry_out
@@ -130,16 +130,3 @@ def test_a_message_says_finding_expectation_and_remedy():
 def test_nan_is_no_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "x.json", {"value": float("nan")})
-
-
-def test_a_digest_knows_content_not_order_or_place(tmp_path):
-    assert digests.digest({"a": 1, "b": [2]}) == digests.digest({"b": [2], "a": 1})
-    assert digests.digest({"a": 1}) != digests.digest({"a": 2})
-    for name in ("one", "two"):
-        (tmp_path / name / "sub").mkdir(parents=True)
-        (tmp_path / name / "sub" / "x").write_text("1")
-    assert digests.digest_path(tmp_path / "one") == digests.digest_path(tmp_path / "two")
-    (tmp_path / "one" / ".snakemake_timestamp").write_text("")
-    assert digests.digest_path(tmp_path / "one") == digests.digest_path(tmp_path / "two")
-    (tmp_path / "two" / "sub" / "x").rename(tmp_path / "two" / "sub" / "y")
-    assert digests.digest_path(tmp_path / "one") != digests.digest_path(tmp_path / "two")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_every_rule_has_a_log_and_a_benchmark(finished: Project) -> None:
         "phantom/phantom001",
         "convert/phantom001",
         "crop/phantom001",
-        "embed/onehot",
+        "embed/onehot-paper",
         "harmonize/phantom001",
         "train/lacaf-s0",
         "infer/lacaf-s0/phantom003",
@@ -49,6 +50,66 @@ def test_every_rule_has_a_log_and_a_benchmark(finished: Project) -> None:
 
 def test_a_second_run_has_nothing_to_do(finished: Project) -> None:
     assert "Nothing to be done" in finished.run("snakemake", "-n")
+
+
+def planned(answer: str, rule: str) -> list[str]:
+    """The wildcards of the jobs of a rule that a dry run plans."""
+    parts = re.split(r"^(?:localrule|rule|checkpoint) ", answer, flags=re.MULTILINE)
+    found = [part for part in parts[1:] if part.startswith(f"{rule}:")]
+    return sorted(re.search(r"wildcards: (.*)", part).group(1) for part in found)
+
+
+def test_an_experiment_is_what_it_changes_and_changing_it_retrains_it_alone(
+    finished: Project,
+) -> None:
+    path = finished.folder / "params.yaml"
+    before = path.read_text()
+    finished.change_params(
+        lambda params: params["train"]["experiments"].update(fast={"learning_rate": 0.05})
+    )
+    plan = finished.run("snakemake", "-n", "train")
+    path.write_text(before)
+    assert planned(plan, "train_model") == ["experiment=fast, seed=0"]
+
+
+def test_prompts_are_data_of_an_experiment(finished: Project) -> None:
+    """Another set of prompts is one more embedding; the models of the first are left alone."""
+    path = finished.folder / "params.yaml"
+    before = path.read_text()
+
+    def change(params: dict) -> None:
+        params["embed"]["prompts"]["plain"] = "{class}"
+        params["train"]["experiments"]["named"] = {"prompts": "plain"}
+
+    finished.change_params(change)
+    plan = finished.run("snakemake", "-n", "train")
+    path.write_text(before)
+    assert planned(plan, "embed_prompts") == ["encoder=onehot, prompts=plain"]
+    assert planned(plan, "train_model") == ["experiment=named, seed=0"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cases"),
+    [
+        ("artery1_vein2:", "mine:\n  values: {7: artery}\nartery1_vein2:", []),
+        ("veins 1, arteries 2", "another way to tell it", []),
+        ("# What anybody may have", "# a comment", []),
+        ("{1: vein, 2: artery}\nfour", "{1: vein, 2: artery, 3: other}\nfour", ["phantom002"]),
+    ],
+    ids=["one more", "told otherwise", "a comment", "a value more"],
+)
+def test_a_changed_coding_redoes_the_cases_that_use_it(
+    finished: Project, old: str, new: str, cases: list[str]
+) -> None:
+    path = finished.folder / "src/lacaf/codings.yaml"
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+    plan = finished.run("snakemake", "-n", "harmonize", "embed")
+    path.write_text(before)
+    for stage in ("phantom", "convert", "crop", "harmonize"):
+        assert planned(plan, f"{stage}_case") == [f"case={case}" for case in cases]
+    assert planned(plan, "embed_prompts") == []
 
 
 def test_training_changes_leave_the_data_stages_alone(finished: Project) -> None:

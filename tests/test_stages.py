@@ -1,0 +1,97 @@
+"""One declaration a stage: paths follow from it, and what is written by hand agrees with it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lacaf import digests, layout, stages
+from lacaf.cases import Case
+
+ROOT = Path(__file__).parents[1]
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+CASE = Case("c1", "p1", Path("raw/c1"), None, None, "", "predict")
+
+
+def test_dvc_has_a_stage_for_each_word_in_order():
+    assert list(DVC) == list(stages.BY_WORD)
+
+
+@pytest.mark.parametrize("word", stages.BY_WORD)
+def test_a_stage_has_its_row_of_the_house(word):
+    assert (ROOT / "workflow" / "rules" / f"{word}.smk").exists()
+    assert (ROOT / "src" / "lacaf" / word / "stage.py").exists()
+    assert (ROOT / "tests" / word).is_dir()
+    assert f'include: "workflow/rules/{word}.smk"' in (ROOT / "Snakefile").read_text()
+    assert word in yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+@pytest.mark.parametrize("word", stages.BY_WORD)
+def test_dvc_depends_on_the_code_that_the_stage_imports_and_on_no_other(word):
+    """A folder stands for all of its files."""
+    named = [ROOT / dep for dep in DVC[word]["deps"] if dep.startswith("src/")]
+    found = {
+        file
+        for path in named
+        for file in (path.rglob("*") if path.is_dir() else [path])
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    codings = {digests.ROOT / "codings.yaml"} if stages.stage_of(word).coding else set()
+    needed = set(digests.code(word)) | codings
+    assert {p.relative_to(ROOT).as_posix() for p in needed - found} == set(), "missing in dvc.yaml"
+    assert {p.relative_to(ROOT).as_posix() for p in found - needed} == set(), "not needed"
+
+
+@pytest.mark.parametrize("word", stages.BY_WORD)
+def test_dvc_depends_on_the_stages_that_it_reads_and_on_its_own_parameters(word):
+    declared = stages.stage_of(word)
+    tops = {stages.stage_of(other).folder.split("/{")[0] for other in declared.reads}
+    assert tops <= set(DVC[word]["deps"])
+    assert word in DVC[word]["params"]
+    assert ("codings" in DVC[word]["params"]) == declared.coding
+    outs = [next(iter(out)) if isinstance(out, dict) else out for out in DVC[word]["outs"]]
+    top = declared.folder.split("/{")[0]
+    assert any(out == top or out.startswith(f"{top}/") for out in outs)
+
+
+@pytest.mark.parametrize("word", stages.BY_WORD)
+def test_the_rules_of_a_stage_go_by_its_own_code(word):
+    rules = (ROOT / "workflow" / "rules" / f"{word}.smk").read_text()
+    assert rules.count(f'code=digests.of_code("{word}")') == rules.count("    shell:")
+    place = stages.stage_of(word).folder.replace("{run}", "{experiment}-s{seed}")
+    assert f'"{stages.stage_of(word).folder}/' in rules or f'"{place}/' in rules
+
+
+@pytest.mark.parametrize("ask", [layout.inputs, layout.row])
+def test_an_unknown_stage_is_told_as_such(ask):
+    with pytest.raises(ValueError, match="no stage 'exprot'; the stages are phantom, convert"):
+        ask("exprot", CASE)
+
+
+def test_a_folder_wants_the_names_of_its_pattern():
+    assert layout.folder("crop", "c1") == Path("data/crop/c1")
+    assert layout.record("infer", "lacaf-s0", "c1") == Path(
+        "data/infer/lacaf-s0/c1/prediction.json"
+    )
+    with pytest.raises(ValueError, match="give run, case"):
+        layout.folder("infer", "c1")
+    with pytest.raises(ValueError, match="does not work case by case"):
+        layout.inputs("train", CASE)
+
+
+def test_a_new_stage_is_one_declaration(monkeypatch):
+    """Paths, inputs and row of a stage that nobody has heard of; and no other stage is stale."""
+    before = {word: digests.of_code(word) for word in stages.BY_WORD}
+    new = stages.Stage(
+        "export", "DICOM-SEG", "data/export/{case}", "export.json", reads=("convert", "harmonize")
+    )
+    monkeypatch.setitem(stages.BY_WORD, "export", new)
+    assert layout.record("export", "c1") == Path("data/export/c1/export.json")
+    assert layout.inputs("export", CASE) == {
+        "convert": Path("data/convert/c1"),
+        "harmonize": Path("data/harmonize/c1"),
+    }
+    assert layout.row("export", CASE) == {}
+    for word in before:
+        if word != "report":
+            assert digests.ROOT / "stages.py" not in digests.code(word)
