@@ -1,19 +1,25 @@
 """The networks: any size in, one logit a class out, and language that looks at the image."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
 from lacaf.classes import CLASSES
 from lacaf.model.fusion import DynamicHead
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.networks import build
+from lacaf.model.networks import NETWORKS, Network, build
+from lacaf.params.whole import parse
 
 EMBEDDING = torch.randn(4, 24, generator=torch.Generator().manual_seed(0))
 
 
 def made(network, seed=0, embedding=EMBEDDING):
     torch.manual_seed(seed)
-    return build(network, 4, embedding if network == "lacaf" else None).eval()
+    return build(network, 4, embedding if NETWORKS[network].language else None).eval()
 
 
 def image(*shape, seed=1):
@@ -21,16 +27,17 @@ def image(*shape, seed=1):
     return torch.rand(2, len(CHANNELS), *shape, generator=generator)
 
 
-@pytest.mark.parametrize("network", ["lacaf", "unet"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("shape", [(16, 16, 16), (24, 17, 13), (8, 9, 31)])
 def test_any_size_gives_a_logit_a_class_at_full_resolution(network, shape):
+    shape = tuple(-(-n // NETWORKS[network].multiple) * NETWORKS[network].multiple for n in shape)
     with torch.no_grad():
         logits = made(network)(image(*shape))
     assert logits.shape == (2, len(CLASSES), *shape)
     assert torch.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("network", ["lacaf", "unet"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_every_weight_is_learnt(network):
     net = made(network).train()
     net(image(16, 16, 16)).square().mean().backward()
@@ -102,3 +109,27 @@ def test_the_same_seed_makes_the_same_network():
 def test_a_network_that_cannot_be_built_is_refused(network, embedding):
     with pytest.raises(ValueError, match=network):
         build(network, 4, embedding)
+
+
+def test_naming_the_networks_and_losses_loads_no_torch():
+    code = (
+        "import sys; from lacaf.params import whole; "
+        "print([m for m in ('torch', 'monai') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_a_new_network_is_one_entry(monkeypatch):
+    """It can be named in params.yaml, and is built, without a line changed elsewhere."""
+
+    def pointwise(shape):
+        return torch.nn.Conv3d(shape.channels, shape.classes, 1)
+
+    monkeypatch.setitem(NETWORKS, "pointwise", Network(pointwise, "one 1x1x1 convolution"))
+    content = yaml.safe_load((Path(__file__).parents[2] / "params" / "demo.yaml").read_text())
+    content["train"]["experiments"]["new"] = {"network": "pointwise", "encoder": None}
+    recipe = parse(content).train.recipe("new")
+    with torch.no_grad():
+        logits = build(recipe.network, recipe.width)(image(3, 4, 5))
+    assert logits.shape == (2, len(CLASSES), 3, 4, 5)

@@ -13,6 +13,9 @@ from tubes import Log, lay_out, parameters
 from lacaf import fault, files
 from lacaf.cases import CasesError
 from lacaf.classes import CLASSES
+from lacaf.infer import load
+from lacaf.model.inputs import CHANNELS
+from lacaf.model.networks import NETWORKS
 from lacaf.train import train
 from lacaf.train.stage import TrainingFailed
 
@@ -66,6 +69,29 @@ def test_tubes_are_learnt_in_seconds(project, experiment):
     numbers, _, _ = run(project, experiment, steps=300, validate_every=300)
     assert numbers["val_dice"] > 0.6
     assert numbers["identity_accuracy"] > 0.6
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_of_the_registry_is_trained_and_loaded_by_its_name(project, network):
+    encoder = "onehot" if NETWORKS[network].language else None
+    _, out, _ = run(project, "any", experiments={"any": {"network": network, "encoder": encoder}})
+    loaded = load(out, "cpu")
+    assert loaded.about["network"] == network
+    with torch.inference_mode():
+        logits = loaded.network(torch.zeros(1, len(CHANNELS), 16, 16, 16))
+    assert logits.shape == (1, len(CLASSES), 16, 16, 16)
+
+
+def test_an_experiment_changes_what_it_names_and_the_model_keeps_the_whole_recipe(project):
+    changes = {"loss": {"dice": 1.0}, "early": {"steps": 1}, "width": 5}
+    _, out, _ = run(project, "mine", experiments={"mine": changes})
+    frozen = json.loads((out / "model.json").read_text())["params"]
+    assert frozen["loss"] == {"dice": 1.0}
+    assert frozen["early"] == {"patch": [16, 16, 16], "batch": 2, "steps": 1}
+    assert frozen["width"] == 5
+    assert frozen["steps"] == 4
+    assert "experiments" not in frozen
+    assert "seeds" not in frozen
 
 
 def test_history_and_log_tell_the_same(project):

@@ -1,9 +1,13 @@
 """The partial-label loss: what is unknown neither rewards nor punishes."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
-from lacaf.model.losses import partial_label_loss
+from lacaf.model.losses import LOSSES, Loss, partial_label_loss
+from lacaf.params.whole import parse
 
 SHAPE = (2, 4, 9, 8, 10)
 
@@ -121,3 +125,60 @@ def test_a_known_class_without_foreground_is_judged_by_cross_entropy_alone():
     loss = partial_label_loss(logits, nothing, torch.ones_like(nothing))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert partial_label_loss(perfect(nothing), nothing, torch.ones_like(nothing)).item() < 1e-3
+
+
+class TestEveryLoss:
+    """What the supervision promises holds for each entry of the registry alone."""
+
+    @pytest.fixture(params=LOSSES)
+    def loss(self, request):
+        def of(*tensors):
+            return partial_label_loss(*tensors, {request.param: 1.0})
+
+        return of
+
+    def test_it_equals_that_of_the_valid_region_alone(self, loss):
+        logits, targets = random_case()
+        valid = torch.zeros(SHAPE, dtype=torch.bool)
+        valid[:, :, 2:7, 1:5, 3:9] = True
+        cut = (slice(None), slice(None), slice(2, 7), slice(1, 5), slice(3, 9))
+        alone = loss(logits[cut], targets[cut], torch.ones_like(targets[cut]))
+        assert loss(logits, targets, valid).item() == pytest.approx(alone.item(), rel=1e-5)
+
+    def test_it_is_zero_for_a_perfect_prediction(self, loss):
+        _, targets = random_case()
+        assert loss(perfect(targets), targets, torch.ones_like(targets)).item() < 1e-3
+
+    def test_the_unknown_gives_no_gradient(self, loss):
+        logits, targets = random_case()
+        valid = torch.rand(SHAPE, generator=torch.Generator().manual_seed(3)) > 0.5
+        logits.requires_grad_()
+        loss(logits, targets, valid).backward()
+        assert torch.equal(logits.grad[~valid], torch.zeros_like(logits.grad[~valid]))
+        assert logits.grad[valid].abs().sum() > 0
+
+
+def test_losses_are_summed_by_their_weights():
+    logits, targets = random_case()
+    valid = torch.ones_like(targets)
+    bce, dice, both = (
+        partial_label_loss(logits, targets, valid, weights).item()
+        for weights in ({"bce": 1.0}, {"dice": 1.0}, {"bce": 0.5, "dice": 2.0})
+    )
+    assert both == pytest.approx(0.5 * bce + 2 * dice)
+
+
+def test_a_new_loss_is_one_function_and_one_entry(monkeypatch):
+    """Brier's score, named in params.yaml without a line changed elsewhere."""
+
+    def brier(known):
+        wrong = (known.logits.sigmoid() - known.truth).square().masked_fill(~known.valid, 0.0)
+        return known.total(wrong) / known.count.clamp(min=1)
+
+    monkeypatch.setitem(LOSSES, "brier", Loss(brier, "mean squared error of the probability"))
+    content = yaml.safe_load((Path(__file__).parents[2] / "params" / "demo.yaml").read_text())
+    content["train"]["experiments"]["new"] = {"loss": {"brier": 1.0}}
+    weights = parse(content).train.recipe("new").loss
+    _, targets = random_case()
+    valid = torch.ones_like(targets)
+    assert partial_label_loss(torch.zeros(SHAPE), targets, valid, weights).item() == 0.25
