@@ -83,7 +83,7 @@ def test_every_network_of_the_registry_is_trained_and_loaded_by_its_name(project
 
 
 def test_an_experiment_changes_what_it_names_and_the_model_keeps_the_whole_recipe(project):
-    changes = {"loss": {"dice": 1.0}, "early": {"steps": 1}, "width": 5}
+    changes = {"encoder": "onehot", "loss": {"dice": 1.0}, "early": {"steps": 1}, "width": 5}
     _, out, _ = run(project, "mine", experiments={"mine": changes})
     frozen = json.loads((out / "model.json").read_text())["params"]
     assert frozen["loss"] == {"dice": 1.0}
