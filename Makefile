@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint pull dag lock clean
+.PHONY: help setup demo test test-fast lint pull dag lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   virtual environment in $(VENV) from requirements.lock"
 	@echo "make demo    the whole pipeline on the embedded cohort (minutes), then the scores"
-	@echo "make test    the tests"
+	@echo "make test    the tests, and how much of the code they reach"
+	@echo "make test-fast   those that take no longer than about a second each"
 	@echo "make lint    ruff, mypy, snakefmt, codespell, snakemake --lint"
 	@echo "make pull    fetch DVC's data so that dvc and snakemake both have nothing to do"
 	@echo "make dag     reports/rulegraph.svg and Snakemake's own report"
@@ -24,7 +25,7 @@ help:
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "Python 3.11 to 3.14 is needed; name one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
@@ -36,7 +37,10 @@ demo: setup
 	@echo "The report: $(abspath reports/index.html)"
 
 test: setup
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
+
+test-fast: setup
+	pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 lint: setup
 	ruff check .

@@ -31,10 +31,21 @@ RunName = Annotated[str, typer.Argument(help="Name of a run, e.g. lacaf-s0.")]
 def main() -> None:
     """Run the command line; a user's fault ends with a message and exit code 2."""
     try:
+        check_system(sys.platform)
         app()
     except Fault as fault:
         print(f"lacaf: {fault}", file=sys.stderr)
         sys.exit(2)
+
+
+def check_system(platform: str) -> None:
+    """Say so at once where the software cannot run, instead of failing somewhere inside.
+
+    Raises:
+        Fault: on Windows, which lacks the file locks and links that the pipeline stands on.
+    """
+    if platform == "win32":
+        raise Fault("lacaf runs on Linux; on Windows use it inside WSL 2, which is Linux")
 
 
 def read_project() -> tuple[parameters.Params, dict[str, case_table.Case]]:
