@@ -1,7 +1,7 @@
 """NIfTI files, written fast: a header of our own making, and gzip that keeps up with decoders.
 
-A ``.nii.gz`` is one gzip member, which every reader takes (browsers refuse several), packed by
-ISA-L; another kind of processor may pack otherwise, and unpacks to the same.
+A ``.nii.gz`` is one gzip member, which every reader takes (browsers refuse several), compressed by
+ISA-L; another kind of processor may compress otherwise, and it comes out the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCANNER_COORDINATES = 1
 MOST_ALONG_AXIS = 32767
 #: The header, four bytes that say "no extension", then the voxels.
 VOXELS_AT = 352
-#: Packed one by one, so that two threads share the work; larger blocks pack no better. Always
+#: Compressed one by one, so that two threads share the work; larger blocks compress no better. Always
 #: as many, however the voxels come, so that the bytes depend on the volume alone.
 BLOCK_BYTES = 2**20
 #: Of ISA-L's 0 to 3: as small as zlib's fastest in a fifth of the time.
@@ -130,7 +130,7 @@ def _quaternion(axes: NDArray) -> tuple[tuple[float, float, float], float]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file to write into: as it is, or packed by threads into one gzip member."""
+    """The file to write into: as it is, or compressed by threads into one gzip member."""
     if not path.name.endswith(".gz"):
         return path.open("wb")
     from isal import igzip_threaded

@@ -54,7 +54,7 @@ def infer(
     model = load(model_folder, device)
     image = volume.read(cropped / "image.nii.gz")
     lungs = volume.read(cropped / "lungs.nii.gz")
-    original = volume.read(converted / "image.nii.gz").grid
+    original = volume.read_grid(converted / "image.nii.gz")
     _check_spacing(image.grid, model.about["working_spacing_mm"])
     try:
         seen = network_input(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: Share of vessel voxels before anything is learnt: the logit with which a class starts.
+#: Fraction of vessel voxels before anything is learnt: the logit with which a class starts.
 PRIOR_LOGIT = -3.0
 
 
