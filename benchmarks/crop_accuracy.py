@@ -10,19 +10,27 @@ are read from ``LACAF_REAL_DATA`` with the readers of the tests.
 """
 
 import argparse
-import os
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from measuring import REAL_DATA, REPOSITORY, heading, parsed, row
 from scipy import ndimage
 
-REPOSITORY = Path(__file__).parents[1]
-DATA = Path(os.environ.get("LACAF_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+from lacaf.crop.coarse import coarse
+from lacaf.crop.lungs import find
+from lacaf.crop.sampling import sample
+from lacaf.crop.working import on_working, working_grid
+from lacaf.grid import Grid
+from lacaf.volume import Volume, resample
+
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "crop")]
 WORKING_MM = 2.0
+#: Of a CT, x y z; the working grids by themselves and as multiples of the CT's finest.
+CT_MM = ((0.7, 0.7, 1.0), (0.54, 0.54, 2.0), (0.98, 0.98, 3.0))
+GRIDS_MM, MULTIPLES = (1.0, 1.5, 2.0, 3.0), (0.5, 0.7, 1.0)
 #: A slice of the experts' left lung that holds a contour of nine points, 3 x 3 pixels.
 BROKEN_SLICE = 43
 
@@ -33,22 +41,15 @@ def dice(one, other):
 
 def found_lungs(image):
     """Lungs on the working grid, and on the CT's own voxels."""
-    from lacaf.crop.coarse import coarse
-    from lacaf.crop.lungs import find
-    from lacaf.crop.sampling import sample, whole_hu
-    from lacaf.crop.working import on_working, working_grid
-    from lacaf.volume import Volume
-
     lungs = find(coarse(image), 100.0)
     grid = working_grid(lungs, WORKING_MM, 6.0, np.empty((0, 3)))
-    working = Volume(on_working(lungs, whole_hu(sample(image, grid))), grid)
+    hu = np.rint(sample(image, grid).array).astype(np.int16)
+    working = Volume(on_working(lungs, Volume(hu, grid)), grid)
     return {"working grid": working, "CT's voxels": Volume(on_working(lungs, image), image.grid)}
 
 
 def plain(image):
     """The two largest pieces of air, sides by the patient's axes."""
-    from lacaf.volume import Volume
-
     air = image.array < -400
     flat = np.zeros((3, 3, 3), bool)
     flat[1] = ndimage.generate_binary_structure(2, 1)
@@ -67,23 +68,19 @@ def plain(image):
 
 
 def score(name, image, truth, without=None):
-    """Print a line for each way; ``without`` are voxels that do not count."""
-    from lacaf.volume import resample
-
+    """Print a row for each way; ``without`` are voxels that do not count."""
     counted = np.ones(truth.array.shape, bool) if without is None else ~without
     for way, lungs in {"two largest pieces": plain(image), **found_lungs(image)}.items():
         found = resample(lungs, truth.grid, "nearest").array
         left, right = (dice((found == v) & counted, (truth.array == v) & counted) for v in (1, 2))
-        print(f"| {name} | {way} | {left:.4f} | {right:.4f} |", flush=True)
+        row(name, way, f"{left:.4f}", f"{right:.4f}")
 
 
 def tumour_case():
     import pydicom
     from test_crop_real import contours, series
 
-    from lacaf.volume import Volume
-
-    archive = next((DATA / "lung1-rtstruct").glob("*.tar.xz"))
+    archive = next((REAL_DATA / "lung1-rtstruct").glob("*.tar.xz"))
     with tempfile.TemporaryDirectory() as name:
         with tarfile.open(archive) as files:
             files.extractall(name, filter="data")
@@ -95,49 +92,58 @@ def tumour_case():
     return image, Volume(drawn, image.grid), contours(structures, image.grid, {"GTV-1": 1}) > 0
 
 
-def lungs():
-    from chest import chest
+def real_lungs():
     from test_crop_real import cip
 
-    print("| CT | way | DSC left | DSC right |\n|---|---|---|---|")
-    if DATA.is_dir():
-        image, truth, tumour = tumour_case()
-        share = (image.array[truth.array > 0] > -400).mean()
-        score("LUNG1-001, as drawn", image, truth)
-        score("LUNG1-001, without the tumour", image, truth, tumour)
-        broken = np.zeros_like(tumour)
-        broken[BROKEN_SLICE] = True
-        score(f"LUNG1-001, without slice {BROKEN_SLICE} too", image, truth, tumour | broken)
-        score("CIP 10002K", *cip(DATA)[:2])
-    else:
-        print(f"real CTs left out: {DATA} does not exist", file=sys.stderr)
-    score("phantom, 3 mm", chest(3.0).image, chest(3.0).lungs)
-    score("phantom, 1.5 mm", chest(1.5).image, chest(1.5).lungs)
-    if DATA.is_dir():
-        print(f"\n{share:.0%} of the contoured voxels of LUNG1-001 are denser than -400 HU")
+    image, truth, tumour = tumour_case()
+    score("LUNG1-001, as drawn", image, truth)
+    score("LUNG1-001, without the tumour", image, truth, tumour)
+    broken = np.zeros_like(tumour)
+    broken[BROKEN_SLICE] = True
+    score(f"LUNG1-001, without slice {BROKEN_SLICE} too", image, truth, tumour | broken)
+    score("CIP 10002K", *cip(REAL_DATA)[:2])
+    return (image.array[truth.array > 0] > -400).mean()
 
 
-def vessels():
+def lungs(phantoms_mm, real):
+    from chest import chest
+
+    heading("CT", "way", "DSC left", "DSC right")
+    dense = real_lungs() if real and REAL_DATA.is_dir() else None
+    for spacing_mm in phantoms_mm:
+        score(f"phantom, {spacing_mm:g} mm", chest(spacing_mm).image, chest(spacing_mm).lungs)
+    if dense is not None:
+        print(f"\n{dense:.0%} of the contoured voxels of LUNG1-001 are denser than -400 HU")
+    elif real:
+        print(f"\nleft out: the real CTs, {REAL_DATA} is not here (set LACAF_REAL_DATA)")
+
+
+def vessels(spacings_mm, grids_mm):
     from test_crop_box import there_and_back, tree
 
-    from lacaf.grid import Grid
-
-    print("| CT, mm | working, mm | of the CT's finest | DSC, shares | DSC, labels |")
-    print("|---|---|---|---|---|")
-    for spacing in ((0.7, 0.7, 1.0), (0.54, 0.54, 2.0), (0.98, 0.98, 3.0)):
+    heading("CT, mm", "working, mm", "of the CT's finest", "DSC, fractions", "DSC, labels")
+    for spacing in spacings_mm:
         stored = Grid.upright(tuple(int(50 / s) for s in spacing[::-1]), spacing)
         mask = tree(stored)
         ct = " x ".join(f"{s:g}" for s in spacing)
-        for working in (0.5 * spacing[0], 0.7 * spacing[0], spacing[0], 1.0, 1.5, 2.0, 3.0):
+        for working in (*(m * spacing[0] for m in MULTIPLES), *grids_mm):
             soft, hard = (there_and_back(mask, stored, working, h) for h in (False, True))
-            share = working / min(spacing)
-            print(f"| {ct} | {working:.2f} | {share:.2f} | {soft:.4f} | {hard:.4f} |", flush=True)
+            multiple = working / min(spacing)
+            row(ct, f"{working:.2f}", f"{multiple:.2f}", f"{soft:.4f}", f"{hard:.4f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vessels", action="store_true")
-    vessels() if parser.parse_args().vessels else lungs()
+    parser.add_argument("--vessels", action="store_true", help="thin vessels, not lungs")
+    options = parsed(parser)
+    if options.smallest:
+        lungs((3.0,), real=False)
+        print()
+        vessels(CT_MM[-1:], GRIDS_MM[-1:])
+    elif options.vessels:
+        vessels(CT_MM, GRIDS_MM)
+    else:
+        lungs((3.0, 1.5), real=True)
 
 
 if __name__ == "__main__":

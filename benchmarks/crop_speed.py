@@ -12,40 +12,32 @@ low-dose screening CT from the folder of real data (``LACAF_REAL_DATA``), or ``-
 """
 
 import argparse
-import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from measuring import PARAMS, REAL_DATA, heading, in_a_process, parsed, row, tell, timed
 
-REPOSITORY = Path(__file__).parents[1]
-DATA = Path(os.environ.get("LACAF_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
-PARAMS = REPOSITORY / "params" / "demo.yaml"
-RUNS = 3
-LARGE = ((600, 512, 512), (0.7, 0.7, 0.55))  # z y x; mm x y z
+LARGE = (600, 512, 512)  # z y x
+SIZE_MM = (358.4, 358.4, 330.0)  # of a synthetic CT; x y z
 
 
-def ours(folder):
+def ours(folder, runs):
     """Seconds of the stage, on the wall and of the processor; medians."""
-    import lacaf.crop
+    from lacaf.crop import crop
     from lacaf.params import whole as params
 
     loaded = params.load(PARAMS)
     out = folder / "crop"
     out.mkdir(exist_ok=True)
-    seconds, processor = [], []
-    for _ in range(RUNS):
-        start, busy = time.perf_counter(), time.process_time()
-        lacaf.crop.crop(loaded.crop, {}, folder, out)
-        seconds.append(time.perf_counter() - start)
-        processor.append(time.process_time() - busy)
-    return {"seconds": statistics.median(seconds), "processor": statistics.median(processor)}
+    found = []
+    for _ in range(runs):
+        with timed() as seconds:
+            crop(loaded.crop, {}, folder, out)
+        found.append(seconds)
+    return {key: statistics.median(run[key] for run in found) for key in found[0]}
 
 
 def peer(folder):
@@ -59,27 +51,13 @@ def peer(folder):
         n_classes=3, padding=True, depth=5, up_mode="upsample", batch_norm=True, residual=False
     ).eval()
     hu = np.load(folder / "image.npy")
-    start, busy = time.perf_counter(), time.process_time()
-    slices, _ = utils.preprocess(hu, resolution=[256, 256])
-    slices = (np.minimum(slices, 600) + 1024) / 1624
-    with torch.inference_mode():
+    with timed() as seconds, torch.inference_mode():
+        slices, _ = utils.preprocess(hu, resolution=[256, 256])
+        slices = (np.minimum(slices, 600) + 1024) / 1624
         for low in range(0, len(slices), 20):  # the package's own batch
             batch = torch.as_tensor(slices[low : low + 20][:, None], dtype=torch.float32)
             network(batch).argmax(dim=1)
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "processor": time.process_time() - busy}
-
-
-def measure(which, folder):
-    result = {"ours": ours, "peer": peer}[which](folder)
-    result["gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps(result))
-
-
-def in_a_process(python, which, folder):
-    command = [python, __file__, "--measure", which, str(folder)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+    return seconds
 
 
 def screening_ct():
@@ -88,7 +66,7 @@ def screening_ct():
     from lacaf.grid import Grid
     from lacaf.volume import Volume
 
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(DATA / "nlst-101287" / "dicom"))
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(REAL_DATA / "nlst-101287" / "dicom"))
     image = sitk.ReadImage(names)
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
@@ -97,19 +75,20 @@ def screening_ct():
     return Volume(array, Grid(array.shape, affine))
 
 
-def large_ct():
-    """A synthetic chest on 512 x 512 x 600 voxels, slab by slab."""
+def synthetic_ct(shape):
+    """A synthetic chest on so many voxels (z, y, x), slab by slab."""
     from lacaf.grid import Grid
     from lacaf.params.phantom import Phantom
     from lacaf.phantom.render import render
     from lacaf.volume import Volume, resample
 
-    phantom = Phantom(kind="realistic", seed=7, spacing_mm=2.0, scale=1.0)
+    spacing = np.array(SIZE_MM) / shape[::-1]
+    drawn_mm = max(2.0, float(spacing.min()))
+    phantom = Phantom(kind="realistic", seed=7, spacing_mm=drawn_mm, scale=1.0)
     chest = render("chest", phantom).image
-    shape, spacing = LARGE
     size = (np.array(shape[::-1]) - 1) * spacing
     middle = chest.grid.corners_mm().mean(axis=0)
-    grid = Grid.upright(shape, spacing, tuple(middle - size / 2))
+    grid = Grid.upright(tuple(shape), tuple(spacing), tuple(middle - size / 2))
     array = np.empty(shape, np.int16)
     rng = np.random.default_rng(0)
     for low in range(0, shape[0], 50):
@@ -121,46 +100,57 @@ def large_ct():
     return Volume(array, grid)
 
 
+def show(name, result):
+    row(name, *(f"{result[k]:.2f}" for k in ("wall", "processor", "gigabytes")))
+
+
+def compare(folder, python, runs):
+    """A table of ours and, where a Python is named that has it, of lungmask."""
+    heading("", "wall s", "processor s", "peak, GB")
+    measured = ("--measure", "ours", str(folder), "--runs", str(runs))
+    result = in_a_process(sys.executable, __file__, *measured)
+    show("ours", result)
+    if not python:
+        print("\nleft out: lungmask; name a Python that has it with --peer")
+        return
+    other = in_a_process(python, __file__, "--measure", "peer", str(folder))
+    show("lungmask, network alone", other)
+    wall, busy = (other[k] / result[k] for k in ("wall", "processor"))
+    print(f"\nours is {wall:.0f} times as fast ({busy:.0f} times by processor seconds)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image", type=Path, help="a NIfTI file in HU")
-    parser.add_argument("--large", action="store_true", help="a synthetic CT of 512 x 512 x 600")
+    parser.add_argument(
+        "--shape", type=int, nargs=3, help="a synthetic CT of so many voxels, z y x"
+    )
+    parser.add_argument("--large", dest="shape", action="store_const", const=LARGE,
+                        help="one of 512 x 512 x 600")  # fmt: skip
     parser.add_argument("--peer", help="a Python with lungmask and torch")
+    parser.add_argument("--runs", type=int, default=3, help="of ours; the median counts")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parsed(parser, shape=(80, 80, 80), runs=1)
     if options.measure:
-        measure(options.measure[0], Path(options.measure[1]))
+        which, name = options.measure
+        tell(ours(Path(name), options.runs) if which == "ours" else peer(Path(name)))
         return
     from lacaf import volume
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.large:
-            image = large_ct()
+        if options.image:
+            image = volume.read(options.image)
         else:
-            image = volume.read(options.image) if options.image else screening_ct()
+            image = synthetic_ct(options.shape) if options.shape else screening_ct()
         volume.write(image, folder / "image.nii.gz")
-        shape = " x ".join(map(str, image.array.shape))
-        spacing = " x ".join(f"{s:.3g}" for s in image.grid.spacing_mm)
-        print(f"{shape} voxels (z, y, x) of {spacing} mm", flush=True)
+        shape = " × ".join(map(str, image.array.shape))
+        spacing = " × ".join(f"{s:.3g}" for s in image.grid.spacing_mm)
+        print(f"{shape} voxels (z, y, x) of {spacing} mm\n", flush=True)
         if options.peer:
             np.save(folder / "image.npy", image.array)
         del image
-        result = in_a_process(sys.executable, "ours", folder)
-        print("                wall s   processor s       GB", flush=True)
-        show("ours", result)
-        if not options.peer:
-            print("lungmask  left out: name a Python that has it with --peer")
-            return
-        other = in_a_process(options.peer, "peer", folder)
-        show("lungmask", other)
-        wall, busy = (other[k] / result[k] for k in ("seconds", "processor"))
-        print(f"ours is {wall:.0f} times as fast ({busy:.0f} times by processor seconds)")
-
-
-def show(name, result):
-    numbers = (result[k] for k in ("seconds", "processor", "gigabytes"))
-    print("{:10}{:12.2f}{:14.2f}{:9.2f}".format(name, *numbers), flush=True)
+        compare(folder, options.peer, options.runs)
 
 
 if __name__ == "__main__":

@@ -15,21 +15,23 @@ out.
 import argparse
 import contextlib
 import importlib
-import json
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from measuring import heading, in_a_process, parsed, row, tell, timed
 
+from lacaf.classes import SIDES, TABLE, class_value, values_of
 from lacaf.grid import Grid
 from lacaf.volume import Volume, read, write
 
 SPACING_MM = (0.7, 0.7, 0.7)  # x, y, z
-CLASSES = 4
+VESSELS = ("artery", "vein")
+#: What is drawn and scored: arteries and veins of either side.
+DRAWN = tuple(one for one in TABLE if one.vessel in VESSELS and one.side)
+NAMES = tuple(one.name for one in DRAWN)
+EDGES_MM = (1.0, 2.0, 4.0)
 
 
 def grow(box_mm, root_mm, rng, radius_mm):
@@ -43,15 +45,15 @@ def grow(box_mm, root_mm, rng, radius_mm):
         end = start + direction / np.linalg.norm(direction) * radius * rng.uniform(4, 9)
         end = np.clip(end, low, high)
         segments.append((start, end, radius))
-        share = rng.uniform(0.25, 0.5)
-        for child in (radius * share ** (1 / 3), radius * (1 - share) ** (1 / 3)):
+        fraction = rng.uniform(0.25, 0.5)
+        for child in (radius * fraction ** (1 / 3), radius * (1 - fraction) ** (1 / 3)):
             if child > 0.6:
                 tips.append((end, end - start + rng.normal(size=3) * radius, child))
     return segments
 
 
 def draw(labels, segments, value, spacing_mm):
-    """Stamp the segments as chains of balls; spacing in array order."""
+    """Draw the segments as chains of balls; spacing in array order."""
     for start, end, radius in segments:
         for t in np.linspace(0, 1, max(2, int(np.linalg.norm(end - start) / 0.35))):
             centre = (start + t * (end - start)) / spacing_mm
@@ -72,8 +74,9 @@ def case(shape, seed=0):
     spacing = np.array(grid.spacing_mm)
     size = np.array(shape) * spacing
     reference, prediction = (np.zeros(shape, np.uint8) for _ in range(2))
-    for value in range(1, CLASSES + 1):
-        left = value <= 2
+    for one in DRAWN:
+        left, value = one.side == "left", one.value
+        other = class_value(next(vessel for vessel in VESSELS if vessel != one.vessel), one.side)
         low = size * (0.1, 0.2, 0.52 if left else 0.08)
         high = size * (0.9, 0.8, 0.92 if left else 0.48)
         root = (low + high) / 2
@@ -82,7 +85,6 @@ def case(shape, seed=0):
         for start, end, radius in segments:
             kind = rng.uniform()
             if kind < 0.9 or radius > 3:
-                other = 1 + ((value - 1) ^ 1)
                 said = other if kind < 0.05 and radius < 3 else value
                 draw(prediction, [(start, end, radius + rng.uniform(-0.1, 0.4))], said, spacing)
     return Volume(prediction, grid), Volume(reference, grid)
@@ -110,10 +112,12 @@ def theirs(folder):
     """
     prediction, reference = (read(folder / f"{n}.nii.gz") for n in ("prediction", "reference"))
     spacing = list(reference.grid.spacing_mm)
-    subjects = {name: (value,) for value, name in enumerate(NAMES, start=1)}
-    groups = {"artery": (1, 3), "vein": (2, 4), "left": (1, 2), "right": (3, 4)}
+    subjects = {one.name: (one.value,) for one in DRAWN}
+    groups = {vessel: values_of(vessel=vessel) for vessel in VESSELS}
+    groups |= {side: values_of(side=side) for side in SIDES}
+    groups["vessel"] = tuple(one.value for one in DRAWN)
     scores, lines = {}, {}
-    for name, values in {**subjects, **groups, "vessel": (1, 2, 3, 4)}.items():
+    for name, values in {**subjects, **groups}.items():
         pair = [np.isin(volume.array, values) for volume in (prediction, reference)]
         box = bounding_box(pair[0] | pair[1])
         pair = [np.pad(mask[box], 1) for mask in pair]
@@ -128,11 +132,7 @@ def theirs(folder):
             reference.array,
             values,
         )
-    return {"subjects": scores, "identity": confusion(lines, prediction.array)}
-
-
-NAMES = ("left_artery", "left_vein", "right_artery", "right_vein")
-EDGES_MM = (1.0, 2.0, 4.0)
+    return {"subjects": scores, "confusion": confusion(lines, prediction.array)}
 
 
 def bounding_box(mask):
@@ -197,13 +197,12 @@ def trees(lines, prediction, reference, values):
 
 
 def confusion(lines, prediction):
-    """Share of each reference centreline that is called the other vessel, or the other side."""
+    """Fraction of each reference centreline called the other vessel, or the other side."""
     found = {}
-    for value, (name, (_, wanted, _)) in enumerate(lines.items(), start=1):
-        said = prediction[tuple(wanted.T)]
-        other_vessel = (said > 0) & (said % 2 != value % 2)
-        other_side = (said > 0) & ((said > 2) != (value > 2))
-        found[name] = [float(other_vessel.mean()), float(other_side.mean())]
+    for one in DRAWN:
+        said = prediction[tuple(lines[one.name][1].T)]
+        same = values_of(vessel=one.vessel), values_of(side=one.side)
+        found[one.name] = [float(((said > 0) & ~np.isin(said, own)).mean()) for own in same]
     return found
 
 
@@ -225,12 +224,9 @@ def measure(which, folder):
     work = {"ours": ours, "theirs": theirs}[which]
     with contextlib.redirect_stdout(sys.stderr):
         warm_up(which)
-    start, start_cpu = time.perf_counter(), time.process_time()
-    scores = work(folder)
-    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    told = {"seconds": seconds, "cpu_seconds": cpu, "gigabytes": gigabytes, "scores": scores}
-    print(json.dumps(told))
+    with timed() as seconds:
+        scores = work(folder)
+    tell(seconds | {"scores": scores})
 
 
 def main():
@@ -238,7 +234,7 @@ def main():
     parser.add_argument("--shape", type=int, nargs=3, default=(160, 192, 192), help="z y x")
     parser.add_argument("--only", choices=("ours", "theirs"))
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parsed(parser, shape=(96, 96, 96))
     if options.measure:
         measure(options.measure[0], Path(options.measure[1]))
         return
@@ -247,40 +243,38 @@ def main():
         prediction, reference = case(options.shape)
         write(prediction, folder / "prediction.nii.gz")
         write(reference, folder / "reference.nii.gz")
-        millilitres = (
-            np.bincount(reference.array.ravel(), minlength=5)[1:] * reference.grid.voxel_ml
+        voxels = np.bincount(reference.array.ravel(), minlength=len(TABLE) + 1)
+        ml = (
+            f"{voxels[one.value] * reference.grid.voxel_ml:.1f} ml of {one.name}" for one in DRAWN
         )
-        print(f"grid {options.shape}, ml a class {np.round(millilitres, 1).tolist()}", flush=True)
+        print(" × ".join(map(str, options.shape)), "voxels (z, y, x):", *ml, "\n", flush=True)
         results = {"ours": [], "theirs": []}
+        heading("", "wall s", "processor s", "peak, GB")
         for which in [options.only] if options.only else ["ours", "theirs", "ours"]:
-            command = [sys.executable, __file__, "--measure", which, name]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            result = json.loads(output.splitlines()[-1])
-            results[which].append(result)
-            print(
-                f"{which:7} {result['seconds']:8.1f} s, {result['cpu_seconds']:8.1f} s of CPU, "
-                f"{result['gigabytes']:6.2f} GB",
-                flush=True,
-            )
-        if all(results.values()):
-            compare(**results)
+            found = in_a_process(sys.executable, __file__, "--measure", which, name)
+            results[which].append(found)
+            row(which, *(f"{found[key]:.2f}" for key in ("wall", "processor", "gigabytes")))
+    if all(results.values()):
+        compare(**results)
 
 
 def compare(ours, theirs):
-    """Time as a share, and the largest difference of each score that both define alike.
+    """Time as a fraction, and the largest difference of each score that both define alike.
 
     Ours ran before and after theirs, so that a machine that grows busy does not decide.
     """
-    for key, name in (("seconds", "time"), ("cpu_seconds", "CPU time")):
-        share = np.mean([run[key] for run in ours]) / theirs[0][key]
-        print(f"ours takes {share:.3f} of their {name}, {1 / share:.0f} times as fast")
+    keys = ("wall", "processor", "gigabytes")
+    fractions = (np.mean([run[key] for run in ours]) / theirs[0][key] for key in keys)
+    row("**ours / theirs**", *(f"**{fraction:.3f}**" for fraction in fractions))
+    print()
+    heading("score", "differs by at most")
     mine = ours[0]["scores"]
     for key in SHARED:
         gaps = [
             abs((mine["classes"] | mine["groups"])[name][key] - entry[key])
             for name, entry in theirs[0]["scores"]["subjects"].items()
         ]
-        print(f"  {key:15} differs by {max(gaps):.1e} at most")
+        row(key, f"{max(gaps):.1e}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ distance map. The time and memory are those of rendering, not of measuring.
 from __future__ import annotations
 
 import argparse
-import resource
-import time
 
 import numpy as np
+from measuring import heading, parsed, peak_gigabytes, row, timed
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
@@ -104,23 +103,26 @@ def main() -> None:
     parser.add_argument("--case", default="adult")
     parser.add_argument("--seed", type=int, default=2501)
     parser.add_argument("--spacing", type=float, default=0.7)
-    chosen = parser.parse_args()
-    phantom = Phantom(kind="realistic", seed=chosen.seed, spacing_mm=chosen.spacing, scale=1.0)
-    begun, begun_cpu = time.perf_counter(), time.process_time()
-    case = render(chosen.case, phantom)
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is an adult")
+    chosen = parsed(parser, spacing=3.0, scale=0.7)
+    phantom = Phantom(
+        kind="realistic", seed=chosen.seed, spacing_mm=chosen.spacing, scale=chosen.scale
+    )
+    with timed() as seconds:
+        case = render(chosen.case, phantom)
     cost = {
-        "seconds": time.perf_counter() - begun,
-        "processor seconds": time.process_time() - begun_cpu,
-        "peak memory, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "seconds": seconds["wall"],
+        "processor seconds": seconds["processor"],
+        "peak memory, GB": peak_gigabytes(),
     }
     spacing = " × ".join(f"{s:.3f}" for s in case.image.grid.spacing_mm)
     shape = " × ".join(map(str, case.image.array.shape))
     print(f"case {chosen.case}, seed {chosen.seed}: {shape} voxels (z, y, x) of {spacing} mm\n")
-    print("| measure | phantom | real | |\n|---|---|---|---|")
+    heading("measure", "phantom", "real", "")
     found = measure(case) | cost
     for name, (low, high) in (REAL | LIMITS).items():
         verdict = "inside" if low <= round(found[name], 2) <= high else "OUTSIDE"
-        print(f"| {name} | {found[name]:.4g} | {low}–{high} | {verdict} |")
+        row(name, f"{found[name]:.4g}", f"{low}–{high}", verdict)
 
 
 if __name__ == "__main__":
