@@ -162,7 +162,7 @@ def caption(shown: CaseVolumes) -> str:
     if not shown.reference_name:
         return "No reference: this case has no labels, so errors cannot be marked."
     unknown = sum(state == "unknown" for state in shown.coverage.values())
-    note = f" {unknown} of 4 classes unknown, not judged." if unknown else ""
+    note = f" {unknown} of {len(CLASSES)} classes unknown, not judged." if unknown else ""
     return (
         f"Where a prediction differs from the {shown.reference_name}, the colour of the error "
         f"takes the place of the class's; in the trees on the right, grey is right.{note}"

@@ -63,10 +63,10 @@ class Findings:
         """Why a case was refused, by the first stage that did; None if none did."""
         for record in self.case_records[case].values():
             if record.get("status") == "refused":
-                return {k: self.discreet(case, v) for k, v in record["refusal"].items()}
+                return {k: self.redacted(case, v) for k, v in record["refusal"].items()}
         return None
 
-    def discreet(self, case: str, text: str) -> str:
+    def redacted(self, case: str, text: str) -> str:
         """A text without the paths of the case table, which may hold more than a pseudonym."""
         paths = {"source": self.cases[case].source, "labels": self.cases[case].labels}
         for column, path in paths.items():
