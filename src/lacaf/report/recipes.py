@@ -24,7 +24,8 @@ def differences(models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """
     told = {name: _recipe(model) for name, model in models.items()}
     keys = dict.fromkeys(key for recipe in told.values() for key in recipe)
-    differing = [key for key in keys if len({recipe.get(key) for recipe in told.values()}) > 1]
+    kept = [recipe for recipe in told.values() if recipe]
+    differing = [key for key in keys if len({recipe.get(key) for recipe in kept}) > 1]
     return {
         name: ", ".join(f"{key} {recipe[key]}" for key in differing if key in recipe)
         for name, recipe in told.items()
