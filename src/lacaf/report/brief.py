@@ -127,9 +127,12 @@ def _failures(
     if by_class:
         weakest = min(by_class, key=lambda name: by_class[name])
         best = max(by_class, key=lambda name: by_class[name])
+        low, high = f"{by_class[weakest]:.2f}", f"{by_class[best]:.2f}"
         told.append(
-            f"Weakest on the {CLASS_NAME[weakest]} (DSC {by_class[weakest]:.2f}), best on the "
-            f"{CLASS_NAME[best]} ({by_class[best]:.2f})."
+            f"Weakest on the {CLASS_NAME[weakest]} (DSC {low}), best on the "
+            f"{CLASS_NAME[best]} ({high})."
+            if low != high
+            else f"No class is weaker than another (DSC {low})."
         )
     told += _thin_vessels(findings, run, against)
     if worst:

@@ -30,6 +30,8 @@ BY_CLASS = (
     ("Ref., ml", "reference_ml"),
     ("Pred., ml", "prediction_ml"),
 )
+#: Means of these are of counts, no fractions.
+COUNTS = ("false_branches", "prediction_b0")
 #: Rows below the classes: a vessel of several sides, a side, all vessels together.
 GROUPS = {
     **{
@@ -86,7 +88,7 @@ def by_class(findings: Findings) -> list[dict[str, Any]]:
                             "run": run,
                             "class": name,
                             "name": told,
-                            "cells": [cell(metrics.get(m, {})) for _, m in used],
+                            "cells": [_cell(metrics, m) for _, m in used],
                             "scored": dsc.get("cases", 0),
                             "unknown": dsc.get("unknown", 0),
                             "missed": missed.get((run, against, name), 0),
@@ -97,6 +99,11 @@ def by_class(findings: Findings) -> list[dict[str, Any]]:
             table = {"against": against, "title": title, "columns": columns, "rows": rows}
             tables.append(table | {"chart": _chart(findings, against)})
     return tables
+
+
+def _cell(metrics: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    statistics = metrics.get(metric, {})
+    return cell({**statistics, "unit": "count"} if metric in COUNTS else statistics)
 
 
 def by_calibre(findings: Findings, against: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def decisions(findings: Findings, case: str) -> list[Decided]:
         else:
             facts = [
                 (name, findings.redacted(case, str(value)))
-                for name, value in FACTS[stage](record)
+                for name, value in (FACTS[stage](record) if stage in FACTS else [])
                 if value
             ]
             notes = [findings.redacted(case, str(flag)) for flag in record.get("flags") or []]
@@ -119,6 +119,7 @@ def _harmonize(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
+#: What a reader should know of a stage's record; of a stage without an entry the record is shown.
 FACTS = {"convert": _convert, "crop": _crop, "harmonize": _harmonize}
 
 

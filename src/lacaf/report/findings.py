@@ -13,9 +13,10 @@ from lacaf import layout, records
 from lacaf.cases import Case
 from lacaf.classes import CLASSES
 from lacaf.params.whole import Params
+from lacaf.stages import CASE_STAGES
 
-#: The stages that work on every case, in order; each may refuse it.
-STAGES = ("convert", "crop", "harmonize")
+#: The stages that work on every case that came, in order; each may refuse it. The phantom is made.
+STAGES = tuple(word for word in CASE_STAGES if word != "phantom")
 
 
 @dataclass

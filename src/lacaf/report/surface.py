@@ -1,4 +1,8 @@
-"""Surfaces of vessel trees: small enough to travel inside a page."""
+"""Surfaces of vessel trees: small enough to travel inside a page.
+
+Marching cubes are scikit-image's; the smoothing is a dozen lines of sparse algebra here, for which
+trimesh would be a dependency of its own.
+"""
 
 from __future__ import annotations
 
