@@ -1,5 +1,6 @@
-"""A whole tiny project with its pages, built once."""
+"""A whole tiny project with its pages, built once, and one browser to look at them."""
 
+import browser
 import mini
 import pytest
 
@@ -9,3 +10,11 @@ def project(tmp_path_factory):
     built = mini.whole(tmp_path_factory.mktemp("project"))
     built.front = built.report()
     return built
+
+
+@pytest.fixture(scope="session")
+def window(tmp_path_factory):
+    if browser.found() is None:
+        pytest.skip("no Chromium or Chrome here: install one (Debian: apt install chromium)")
+    with browser.Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -10,7 +10,7 @@ import yaml
 
 from lacaf import files, records, volume
 from lacaf.cases import Case
-from lacaf.classes import CLASSES
+from lacaf.classes import BY_NAME, CLASSES
 from lacaf.evaluate import evaluate, summarize, tables
 from lacaf.grid import Grid
 from lacaf.params import whole as parameters
@@ -84,7 +84,7 @@ class Mini:
         self._write("crop", name, "image", image)
         self._write("crop", name, "lungs", lungs())
         coverage = {
-            c: "labelled" if labelled and labelled_side in (c.split("_")[0], "both") else "unknown"
+            c: "labelled" if labelled and labelled_side in (BY_NAME[c].side, "both") else "unknown"
             for c in CLASSES
         }
         side = {"declared": labelled_side, "found": labelled_side if labelled else ""}

@@ -1,6 +1,5 @@
 """The pages in a real browser, offline: slices scroll, trees turn, nothing is fetched."""
 
-import browser
 import mini
 import pytest
 
@@ -36,14 +35,6 @@ COLOURS = """((chosen) => {
 })"""
 FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 AXIAL, TREES = "[data-plane=axial] canvas", "#trees canvas"
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    if browser.found() is None:
-        pytest.skip("no Chromium or Chrome here: install one (Debian: apt install chromium)")
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture

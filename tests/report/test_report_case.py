@@ -218,7 +218,7 @@ def test_what_anatomy_and_label_checks_found_is_told_in_words(tmp_path):
     project.cases["phantom001"] = dataclasses.replace(row, source=Path("/clinic") / mini.HOSPITAL)
     page = text(project.page("phantom001"))
     assert "Anatomy and the file's axes left–right mirrored" in page
-    assert "Share of it in the lungs 82 %" in page
+    assert "Fraction of it in the lungs 82 %" in page
     assert "HU of labels, of the lung around -32 / -832" in page
     assert "shifted by 0, 8, 0 mm (left, back, head); mirrored: left_right" in page
     assert "Note: found in (source)" in page

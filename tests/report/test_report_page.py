@@ -142,14 +142,14 @@ def test_coverage_map_has_a_column_a_case_and_a_cell_a_class(project):
     assert found.count('class="cell refused ') == 4
 
 
-def test_cohort_page_shows_the_state_of_each_class_and_a_stamp(project):
+def test_cohort_page_shows_the_state_of_each_class_and_a_thumbnail(project):
     cohort = (project.reports / "cohort.html").read_text()
     row = next(r for r in rows_of(cohort, "phantom002") if "four_classes" in r)
     assert "four_classes left ● labelled ● labelled ? unknown ? unknown" in row
     assert "gaps between slices" in row
     row = next(r for r in rows_of(cohort, "clinic7") if "no labels" in r)
     assert row.count("? unknown") == 4
-    assert cohort.count('class="stamp"') == 3
+    assert cohort.count('class="thumbnail"') == 3
     assert mini.REFUSAL["remedy"] in text(cohort)
 
 

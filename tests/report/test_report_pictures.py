@@ -8,8 +8,9 @@ import pytest
 
 from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.grid import Grid
-from lacaf.report.palette import NOT_KNOWN, PALETTES
-from lacaf.report.planes import choose, errors
+from lacaf.report.errors import Wrong, errors
+from lacaf.report.palette import PALETTES
+from lacaf.report.planes import choose
 from lacaf.report.portrait import front_view
 from lacaf.report.scene import build
 from lacaf.report.surface import Vessels, surface, trees
@@ -78,13 +79,17 @@ def test_planes_stay_around_the_lungs():
 def test_each_kind_of_error_has_its_code():
     prediction = np.array([1, 2, 4, 3, 0, 3, 0, 1])
     reference = np.array([1, 1, 1, 1, 4, 0, 0, UNKNOWN])
-    assert errors(prediction, reference, ALL).tolist() == [0, 1, 1, 2, 3, 4, 0, NOT_KNOWN]
+    assert errors(prediction, reference, ALL).tolist() == [0, 1, 1, 2, 3, 4, 0, Wrong.NOT_KNOWN]
 
 
 def test_a_vein_in_an_artery_only_case_is_not_called_false():
     coverage = ALL | {"left_vein": "unknown", "right_vein": "unknown"}
     found = errors(np.array([1, 2, 2]), np.array([0, 0, 1]), coverage)
-    assert found.tolist() == [4, NOT_KNOWN, 1]  # on a labelled artery, a vein is wrong all the same
+    assert found.tolist() == [
+        4,
+        Wrong.NOT_KNOWN,
+        1,
+    ]  # on a labelled artery, a vein is wrong all the same
 
 
 def ball(radius_vox: float) -> Volume:
@@ -166,7 +171,11 @@ def test_nothing_is_said_of_what_is_unknown():
     prediction = two_vessels()
     prediction[12:18, 20:24, 5:9] = 4
     flags, _ = flags_of(prediction, reference, coverage)
-    assert flags == {"left_artery": {0}, "left_vein": {NOT_KNOWN}, "right_vein": {NOT_KNOWN}}
+    assert flags == {
+        "left_artery": {0},
+        "left_vein": {Wrong.NOT_KNOWN},
+        "right_vein": {Wrong.NOT_KNOWN},
+    }
 
 
 def decode(mesh: dict, step_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -98,6 +98,6 @@ def test_the_page_is_about_the_lungs_and_every_vessel():
     assert high.tolist() == [75, 75, 106]
 
 
-def test_pictures_of_shares_and_of_bytes_are_the_same():
-    shares = np.linspace(0, 1, 300).reshape(10, 10, 3)
-    assert webp(shares) == webp(np.rint(shares * 255).astype(np.uint8))
+def test_pictures_of_fractions_and_of_bytes_are_the_same():
+    fractions = np.linspace(0, 1, 300).reshape(10, 10, 3)
+    assert webp(fractions) == webp(np.rint(fractions * 255).astype(np.uint8))

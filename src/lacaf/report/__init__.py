@@ -2,6 +2,6 @@
 
 from lacaf.report.casepage import write_case
 from lacaf.report.findings import gather
-from lacaf.report.page import report
+from lacaf.report.stage import report
 
 __all__ = ["gather", "report", "write_case"]

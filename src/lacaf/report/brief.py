@@ -9,7 +9,16 @@ from lacaf.classes import CLASSES
 from lacaf.report.classscores import by_calibre
 from lacaf.report.findings import Findings
 from lacaf.report.palette import CLASS_NAME
-from lacaf.report.scores import AGAINST, across, best_reference, by_experiment, cell, entry, of_runs
+from lacaf.report.scores import (
+    AGAINST,
+    across,
+    best_reference,
+    by_experiment,
+    cell,
+    entry,
+    guided,
+    of_runs,
+)
 
 #: Below so many patients an interval is a rough guess, and the report says so.
 FEW_PATIENTS = 20
@@ -19,10 +28,8 @@ def main_run(findings: Findings) -> str:
     """The run that the report speaks of first: the first language-guided one, else the first."""
     scored = list(of_runs(findings, best_reference(findings)))
     runs = scored or [run.name for run in findings.trained()] or list(findings.runs)
-    guided = (
-        r for r in runs if r in findings.runs and findings.runs[r].model.get("network") == "lacaf"
-    )
-    return next(guided, runs[0] if runs else "")
+    language = (r for r in runs if r in findings.runs and guided(findings.runs[r].model))
+    return next(language, runs[0] if runs else "")
 
 
 def in_brief(findings: Findings, worst: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -40,7 +47,7 @@ def in_brief(findings: Findings, worst: Sequence[Mapping[str, Any]]) -> list[tup
     subjects = scored[run]
     answers = [
         ("How good?", _how_good(findings, run, against)),
-        ("Artery or vein?", _identity(subjects)),
+        ("Artery or vein?", _artery_or_vein(subjects)),
         ("Where does it fail?", _failures(findings, subjects, run, against, worst)),
         ("How sure?", _how_sure(findings, subjects, against)),
     ]
@@ -67,9 +74,9 @@ def worst_errors(
     return sorted(found, key=lambda one: -one["length_mm"])[:most]
 
 
-def percent(share: float) -> str:
-    """A share as people say it."""
-    return f"{share:.0%}".replace("%", " %")
+def percent(fraction: float) -> str:
+    """A fraction as people say it."""
+    return f"{fraction:.0%}".replace("%", " %")
 
 
 def _how_good(findings: Findings, run: str, against: str) -> str:
@@ -90,7 +97,7 @@ def _how_good(findings: Findings, run: str, against: str) -> str:
     return f"Mean DSC: {'; '.join(told)}. {measured}{also}"
 
 
-def _identity(subjects: Mapping[str, Any]) -> str:
+def _artery_or_vein(subjects: Mapping[str, Any]) -> str:
     accuracy = entry(subjects, "both", "accuracy").get("mean")
     if accuracy is None:
         return "Cannot be told: no case has both vessel types labelled on one side."
@@ -120,9 +127,12 @@ def _failures(
     if by_class:
         weakest = min(by_class, key=lambda name: by_class[name])
         best = max(by_class, key=lambda name: by_class[name])
+        low, high = f"{by_class[weakest]:.2f}", f"{by_class[best]:.2f}"
         told.append(
-            f"Weakest on the {CLASS_NAME[weakest]} (DSC {by_class[weakest]:.2f}), best on the "
-            f"{CLASS_NAME[best]} ({by_class[best]:.2f})."
+            f"Weakest on the {CLASS_NAME[weakest]} (DSC {low}), best on the "
+            f"{CLASS_NAME[best]} ({high})."
+            if low != high
+            else f"No class is weaker than another (DSC {low})."
         )
     told += _thin_vessels(findings, run, against)
     if worst:

@@ -62,12 +62,12 @@ def brief(findings: Findings, case: str, run: str) -> str:
     if parts is None:
         return "not scored"
     dsc = number(parts["mean"]["dsc"])
-    identity = parts["identity"]["both"]
-    told = f"mean DSC {dsc}, found {number(identity['found_share'])} of the vessels' length"
-    if identity["accuracy"] is not None:
+    vessels = parts["identity"]["both"]
+    told = f"mean DSC {dsc}, found {number(vessels['found_share'])} of the vessels' length"
+    if vessels["accuracy"] is not None:
         told += (
-            f", of it {number(identity['accuracy'])} with the right type "
-            f"(“always artery” {number(identity['always_artery'])})"
+            f", of it {number(vessels['accuracy'])} with the right type "
+            f"(“always artery” {number(vessels['always_artery'])})"
         )
     return told
 

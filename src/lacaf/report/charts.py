@@ -48,7 +48,7 @@ def coverage_map(
                 parts.append(
                     _column(about, MAP_LEFT + number * (CELL_PX + 1), y, about["case"] in linked)
                 )
-            y += 4 * (CELL_PX + 1) + 8
+            y += len(CLASSES) * (CELL_PX + 1) + 8
         y += 6
     if not parts:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, SIDES, TABLE, VESSELS
 from lacaf.report.charts import band_chart
 from lacaf.report.curves import Dots, dot_chart
 from lacaf.report.findings import Findings
@@ -30,29 +30,38 @@ BY_CLASS = (
     ("Ref., ml", "reference_ml"),
     ("Pred., ml", "prediction_ml"),
 )
-#: Rows below the four classes: both sides, both types, all vessels together.
+#: Means of these are of counts, no fractions.
+COUNTS = ("false_branches", "prediction_b0")
+#: Rows below the classes: a vessel of several sides, a side, all vessels together.
 GROUPS = {
-    "artery": "artery, both sides",
-    "vein": "vein, both sides",
-    "left": "left, both types",
-    "right": "right, both types",
+    **{
+        vessel: f"{vessel}, both sides"
+        for vessel in VESSELS
+        if sum(row.vessel == vessel for row in TABLE) > 1
+    },
+    **{side: f"{side}, both types" for side in SIDES},
     "vessel": "any vessel",
 }
 #: Numbers by calibre: heading, subject, metric, what it means.
 BY_CALIBRE = (
-    ("Found, by calibre", "vessel", "tree_detected", "share of the tree's length that is found"),
+    ("Found, by calibre", "vessel", "tree_detected", "fraction of the tree's length that is found"),
     (
         "Artery/vein accuracy, by calibre",
         "both",
         "accuracy",
-        "of what was found, the share that is called artery or vein rightly",
+        "of what was found, the fraction that is called artery or vein rightly",
     ),
-    ("Arteries called vein", "both", "artery_as_vein", "share of the arteries' length"),
-    ("Veins called artery", "both", "vein_as_artery", "share of the veins' length"),
+    ("Arteries called vein", "both", "artery_as_vein", "fraction of the arteries' length"),
+    ("Veins called artery", "both", "vein_as_artery", "fraction of the veins' length"),
 )
 #: Metrics of a tree by generation of the branch, from the root on.
 BY_GENERATION = (
-    ("Found, by generation", "vessel", "tree_detected", "share of the tree's length that is found"),
+    (
+        "Found, by generation",
+        "vessel",
+        "tree_detected",
+        "fraction of the tree's length that is found",
+    ),
 )
 
 
@@ -79,7 +88,7 @@ def by_class(findings: Findings) -> list[dict[str, Any]]:
                             "run": run,
                             "class": name,
                             "name": told,
-                            "cells": [cell(metrics.get(m, {})) for _, m in used],
+                            "cells": [_cell(metrics, m) for _, m in used],
                             "scored": dsc.get("cases", 0),
                             "unknown": dsc.get("unknown", 0),
                             "missed": missed.get((run, against, name), 0),
@@ -92,15 +101,20 @@ def by_class(findings: Findings) -> list[dict[str, Any]]:
     return tables
 
 
+def _cell(metrics: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    statistics = metrics.get(metric, {})
+    return cell({**statistics, "unit": "count"} if metric in COUNTS else statistics)
+
+
 def by_calibre(findings: Findings, against: str) -> dict[str, Any]:
     """Numbers by radius of the reference's vessels, see :func:`by_band`."""
     return by_band(findings, against, BY_CALIBRE, ("radius",), "radius, mm")
 
 
 def by_generation(findings: Findings, against: str) -> dict[str, Any]:
-    """Numbers by number of forks from the root, see :func:`by_band`."""
+    """Numbers by number of bifurcations from the root, see :func:`by_band`."""
     prefixes = "generation", "detached"
-    return by_band(findings, against, BY_GENERATION, prefixes, "forks from the root")
+    return by_band(findings, against, BY_GENERATION, prefixes, "bifurcations from the root")
 
 
 def by_band(
@@ -161,7 +175,7 @@ def _in_order(parts: Mapping[str, Any], bands: list[str]) -> list[Mapping[str, A
 
 
 def by_case(findings: Findings) -> list[dict[str, Any]]:
-    """One row a run, case and reference: DSC of each class, means and identity."""
+    """One row a run, case and reference: DSC of each class, means and artery/vein accuracy."""
     wanted = [(name, "dsc") for name in CLASSES]
     wanted += [("mean", "dsc"), ("mean", "hd95_mm"), ("mean", "cldice"), ("both", "accuracy")]
     rows: dict[tuple[str, str, str], dict[tuple[str, str], Mapping[str, str]]] = {}

@@ -71,7 +71,7 @@ def matrix(findings: Findings) -> list[dict[str, Any]]:
                 "coding": case.coding or "no labels",
                 "side": findings.side(name) or case.labelled_side,
                 "notes": [
-                    findings.discreet(name, str(flag))
+                    findings.redacted(name, str(flag))
                     for record in findings.case_records[name].values()
                     for flag in record.get("flags") or []
                     if flag != "no labels"

@@ -7,18 +7,7 @@ from typing import Any
 
 from lacaf.report.charts import bar_chart
 from lacaf.report.findings import parsed, read_table
-
-STAGES = (
-    "phantom",
-    "convert",
-    "crop",
-    "harmonize",
-    "embed",
-    "train",
-    "infer",
-    "evaluate",
-    "report",
-)
+from lacaf.stages import BY_WORD
 
 
 def by_stage(benchmarks: Path) -> list[dict[str, Any]]:
@@ -28,7 +17,7 @@ def by_stage(benchmarks: Path) -> list[dict[str, Any]]:
         benchmarks: folder with one folder a stage and ``.tsv`` files below.
     """
     rows = []
-    for stage in STAGES:
+    for stage in BY_WORD:
         jobs = [
             line
             for path in sorted((benchmarks / stage).rglob("*.tsv"))

@@ -1,4 +1,7 @@
-"""Charts as inline SVG: they follow the page's light or dark mode and stay sharp in print."""
+"""Charts as inline SVG: they follow the page's light or dark mode and stay sharp in print.
+
+Written by hand, since matplotlib's SVG has its colours baked in and is several times as large.
+"""
 
 from __future__ import annotations
 

@@ -45,12 +45,12 @@ def decisions(findings: Findings, case: str) -> list[Decided]:
             told.append(Decided(stage, "refused" if own else "not reached"))
         else:
             facts = [
-                (name, findings.discreet(case, str(value)))
-                for name, value in FACTS[stage](record)
+                (name, findings.redacted(case, str(value)))
+                for name, value in (FACTS[stage](record) if stage in FACTS else [])
                 if value
             ]
-            notes = [findings.discreet(case, str(flag)) for flag in record.get("flags") or []]
-            whole = [(k, findings.discreet(case, v)) for k, v in flat(record)]
+            notes = [findings.redacted(case, str(flag)) for flag in record.get("flags") or []]
+            whole = [(k, findings.redacted(case, v)) for k, v in flat(record)]
             told.append(Decided(stage, "ok", facts, notes, whole))
     return told
 
@@ -113,12 +113,13 @@ def _harmonize(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Mediastinum", decided.get("mediastinum")),
         ("Labelled vessels, ml", _pairs(record.get("ml"))),
         ("Labelled in the lungs, ml", _pairs(record.get("ml_in_lungs"))),
-        ("Share of it in the lungs", _share(checks.get("in_lungs_share"))),
+        ("Fraction of it in the lungs", _fraction(checks.get("in_lungs_share"))),
         ("HU of labels, of the lung around", _contrast(checks.get("hu") or {})),
         ("Would fit better", _placement(checks.get("placement") or {})),
     ]
 
 
+#: What a reader should know of a stage's record; of a stage without an entry the record is shown.
 FACTS = {"convert": _convert, "crop": _crop, "harmonize": _harmonize}
 
 
@@ -148,7 +149,7 @@ def _placement(placement: Mapping[str, Any]) -> str:
     return "; ".join(told)
 
 
-def _share(value: Any) -> str:
+def _fraction(value: Any) -> str:
     return f"{100 * value:.0f} %" if isinstance(value, int | float) else ""
 
 

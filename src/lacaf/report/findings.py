@@ -13,9 +13,10 @@ from lacaf import layout, records
 from lacaf.cases import Case
 from lacaf.classes import CLASSES
 from lacaf.params.whole import Params
+from lacaf.stages import CASE_STAGES
 
-#: The stages that work on every case, in order; each may refuse it.
-STAGES = ("convert", "crop", "harmonize")
+#: The stages that work on every case that came, in order; each may refuse it. The phantom is made.
+STAGES = tuple(word for word in CASE_STAGES if word != "phantom")
 
 
 @dataclass
@@ -63,10 +64,10 @@ class Findings:
         """Why a case was refused, by the first stage that did; None if none did."""
         for record in self.case_records[case].values():
             if record.get("status") == "refused":
-                return {k: self.discreet(case, v) for k, v in record["refusal"].items()}
+                return {k: self.redacted(case, v) for k, v in record["refusal"].items()}
         return None
 
-    def discreet(self, case: str, text: str) -> str:
+    def redacted(self, case: str, text: str) -> str:
         """A text without the paths of the case table, which may hold more than a pseudonym."""
         paths = {"source": self.cases[case].source, "labels": self.cases[case].labels}
         for column, path in paths.items():

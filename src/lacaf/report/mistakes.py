@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import CLASSES, SIDES, UNKNOWN
+from lacaf.classes import BY_NAME, CLASSES, SIDES, TABLE, UNKNOWN
 from lacaf.coverage import distance_mm
 from lacaf.grid import Grid
+from lacaf.report.errors import SIDE_OF, VESSEL_OF
 from lacaf.report.palette import CLASS_NAME
 from lacaf.volume import Volume, resample
 
@@ -37,12 +38,13 @@ class Mistake:
     """One connected error.
 
     Attributes:
-        kind: vessel, side, missed or false, as in :data:`lacaf.report.palette.ERRORS`.
+        kind: vessel, side, missed or false, as in :data:`lacaf.report.errors.ERRORS`.
         name: class of the reference; of the prediction for a false vessel.
         length_mm: of its longest path.
         width_mm: of the vessel there, where it is widest.
         at: voxel ``(z, y, x)`` in the middle of it.
         place: where that is in the lungs, in words.
+        called: class that most of it was taken for, where a vessel or a side is confused.
     """
 
     kind: str
@@ -51,17 +53,17 @@ class Mistake:
     width_mm: float
     at: tuple[int, int, int]
     place: str
+    called: str = ""
 
     def sentence(self) -> str:
         """What is wrong, in words."""
         vessel = CLASS_NAME[self.name]
-        side, kind = self.name.split("_")
-        told = {
-            "vessel": f"{vessel} called {'vein' if kind == 'artery' else 'artery'}",
-            "side": f"{vessel} called {'right' if side == 'left' else 'left'}",
-            "missed": f"{vessel} missed",
-            "false": f"false {vessel}",
-        }[self.kind]
+        if self.called:
+            taken = BY_NAME[self.called]
+            word = taken.vessel if self.kind == "vessel" else taken.side or "of no side"
+            told = f"{vessel} called {word}"
+        else:
+            told = f"{vessel} missed" if self.kind == "missed" else f"false {vessel}"
         return f"{told[0].upper()}{told[1:]}"
 
     def packed(self) -> dict[str, Any]:
@@ -87,8 +89,8 @@ def mistakes(
     """The longest errors of each kind, longest first.
 
     Args:
-        prediction: ``(Z, Y, X)``, 0 to 4.
-        reference: same shape, 0 to 4 and 255.
+        prediction: ``(Z, Y, X)`` label values.
+        reference: same shape, 255 unknown.
         coverage: state of each class of the reference.
         grid: of both.
         lungs: 0, 1 left, 2 right; for the place in words.
@@ -102,8 +104,9 @@ def mistakes(
             if length >= LEAST_MM:
                 at = (int(middle[0]), int(middle[1]), int(middle[2]))
                 width = _widest_mm(piece, vessel, grid)
+                called = _called(prediction, piece) if kind in ("vessel", "side") else ""
                 per_kind.setdefault(kind, []).append(
-                    Mistake(kind, name, length, width, at, where(middle))
+                    Mistake(kind, name, length, width, at, where(middle), called)
                 )
     for group in per_kind.values():
         found += sorted(group, key=lambda m: -m.length_mm)[:MOST]
@@ -124,18 +127,32 @@ def _wrong(
     found = prediction > 0
     near_found = distance_mm(found, grid) <= far
     near_named = distance_mm(named, grid) <= far
-    types = [distance_mm(found & (prediction % 2 == odd), grid) <= far for odd in (0, 1)]
-    sides = [distance_mm(found & ((prediction + 1) // 2 == n), grid) <= far for n in (1, 2)]
-    for value, name in enumerate(CLASSES, start=1):
-        own = reference == value
-        other = found & (prediction % 2 != value % 2)
-        swapped = own & other & ~types[value % 2]
-        yield "missed", name, own & ~near_found, own
-        yield "vessel", name, swapped, own
-        yield "side", name, own & found & ~other & ~sides[(value - 1) // 2], own
-        if coverage[name] != "unknown":
-            false = prediction == value
-            yield "false", name, false & (reference == 0) & ~near_named, false
+    vessels, sides = VESSEL_OF[prediction], SIDE_OF[prediction]
+    near_vessel = _near_each(vessels, VESSEL_OF, grid, far)
+    near_side = _near_each(sides, SIDE_OF, grid, far)
+    for row in TABLE:
+        own = reference == row.value
+        other = found & (vessels != VESSEL_OF[row.value])
+        yield "missed", row.name, own & ~near_found, own
+        yield "vessel", row.name, own & other & ~near_vessel[VESSEL_OF[row.value]], own
+        of_other_side = own & found & ~other & ~near_side[SIDE_OF[row.value]]
+        yield "side", row.name, of_other_side, own
+        if coverage[row.name] != "unknown":
+            false = prediction == row.value
+            yield "false", row.name, false & (reference == 0) & ~near_named, false
+
+
+def _near_each(
+    of: NDArray[np.uint8], lookup: NDArray[np.uint8], grid: Grid, far: float
+) -> dict[int, NDArray[np.bool_]]:
+    """By each vessel (or side) of the table: where something predicted of it lies near."""
+    numbers = sorted({int(lookup[row.value]) for row in TABLE})
+    return {number: distance_mm(of == number, grid) <= far for number in numbers}
+
+
+def _called(prediction: NDArray[np.uint8], piece: NDArray) -> str:
+    """The class that most voxels ``(N, 3)`` of a piece were taken for."""
+    return CLASSES[int(np.bincount(prediction[tuple(piece.T)]).argmax()) - 1]
 
 
 def _pieces(wrong: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:

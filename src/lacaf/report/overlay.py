@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import files
-from lacaf.classes import UNKNOWN
+from lacaf.classes import SIDES, UNKNOWN
+from lacaf.report.errors import ERROR_NAME, errors
 from lacaf.report.packing import webp
-from lacaf.report.palette import BACKDROP_HEX, CLASS_NAME, ERROR_NAME, Palette, rgb
-from lacaf.report.planes import Plane, errors
+from lacaf.report.palette import BACKDROP_HEX, CLASS_NAME, Palette, rgb
+from lacaf.report.planes import Plane
 from lacaf.volume import Volume
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Row:
 
     Attributes:
         title: what it shows.
-        labels: 0 to 4, 255 unknown; None for the CT alone.
+        labels: label values, 255 unknown; None for the CT alone.
         reference: if given, errors against it are marked over the classes.
         lungs: if given, outlined: 1 left, 2 right.
         marked: masks that are shown in one colour, whatever they mean.
@@ -225,7 +226,7 @@ def _entries(rows: Sequence[Row], palette: Palette) -> list[Patch]:
     if any(row.lungs is not None for row in rows):
         entries += [
             Patch(edgecolor=colour, fill=False, label=f"{side} lung")
-            for side, colour in zip(("left", "right"), LUNG_HEX, strict=True)
+            for side, colour in zip(SIDES, LUNG_HEX, strict=True)
         ]
     if any(row.marked for row in rows):
         entries.append(Patch(color=MARKED_HEX, label="labelled, not harmonized"))

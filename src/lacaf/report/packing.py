@@ -1,4 +1,4 @@
-"""Numbers and pictures as text, so that they travel inside a page; ``unpack.js`` is the other half.
+"""Numbers and pictures as text, so that they travel inside a page; ``view.js`` is the other half.
 
 Numbers: byte planes apart, deflated, base64. Slices of a CT: small WebP pictures in sheets.
 """

@@ -1,4 +1,4 @@
-"""The first page and the cohort's page: what was run, how good it is, where it fails, in whom."""
+"""What the first page says: how good the model is, where it fails, what was trained, in whom."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from lacaf import files
-from lacaf.cases import Case
-from lacaf.params.whole import Params
-from lacaf.report import brief, classscores, cohort, cost, scores, tables
-from lacaf.report.casefigures import comparison
-from lacaf.report.casepage import caption, still
-from lacaf.report.casevolumes import REFERENCE, converted, segmented
-from lacaf.report.charts import coverage_map, in_one, map_style
+from lacaf.report import brief, classscores, cohort, cost, recipes, scores, tables
+from lacaf.report.charts import coverage_map
 from lacaf.report.curves import LINES, Line, line_chart
-from lacaf.report.findings import Findings, Run, gather, read_json
-from lacaf.report.manifest import manifest, package_version
-from lacaf.report.palette import PALETTES
-from lacaf.report.rendering import render
-from lacaf.report.scene import build
-from lacaf.report.slicer import COLOUR_TABLE, colour_table
+from lacaf.report.findings import Findings, Run
 
 CURVES = (
     ("train_loss", "Training loss"),
@@ -32,69 +21,7 @@ CURVES = (
 MOST_ERRORS = 10
 
 
-def report(
-    params: Params, cases: Mapping[str, Case], data: Path, folder: Path, root: Path
-) -> dict[str, Any]:
-    """Write the report of all that lies below ``data``; whatever is missing, the page says so.
-
-    Writes ``index.html``, ``cohort.html``, ``manifest.json``, a colour table for 3D Slicer and
-    ``figures/``. The pages of the cases are :func:`lacaf.report.casepage.write_case`'s; those of
-    cases that left the table are removed.
-
-    Args:
-        params: the configuration.
-        cases: the case table.
-        data: folder of the stages.
-        folder: where the report goes (``reports/``).
-        root: the project's folder, for ``dvc.lock`` and Snakemake's benchmark files.
-
-    Returns:
-        The manifest.
-    """
-    findings = gather(params, cases, data)
-    about = manifest(params, findings, root)
-    pages = _pages(findings, folder / "cases")
-    chosen = params.report.palette
-    charts = _charts(findings, root, pages)
-    content = {
-        "title": params.report.title,
-        "version": package_version(),
-        "findings": findings,
-        "manifest": about,
-        "nature": cohort.nature(findings),
-        "pages": pages,
-        "refused": cohort.refused(findings),
-        "counts": cohort.counts(findings),
-        "codings": cohort.codings(findings),
-        "charts": charts,
-    }
-    with files.replacing(folder / "figures") as figures:
-        hero = _hero(findings, figures, chosen)
-        _write_charts(charts, figures, chosen)
-    index = content | _scores(findings, pages) | _training(findings) | {"hero": hero}
-    index["cost"] = cost.by_stage(root / "logs" / "benchmarks")
-    page = render("index.html", chosen, **index, sections=_sections(index))
-    files.write_text(folder / "index.html", page)
-    rows = cohort.matrix(findings)
-    files.write_text(folder / "cohort.html", render("cohort.html", chosen, **content, rows=rows))
-    files.write_text(folder / COLOUR_TABLE, colour_table(PALETTES[chosen]))
-    files.write_json(folder / "manifest.json", about)
-    return about
-
-
-def _pages(findings: Findings, folder: Path) -> dict[str, dict[str, Any]]:
-    """What the cases' pages told, by case; pages of cases that left the table are removed."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.stem in findings.cases:
-            found[path.stem] = read_json(path)
-        else:
-            for ending in (".html", ".png", ".json"):
-                path.with_suffix(ending).unlink(missing_ok=True)
-    return found
-
-
-def _scores(findings: Findings, pages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def scored(findings: Findings, pages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """All that the first page says of scores."""
     against = scores.best_reference(findings)
     run = brief.main_run(findings)
@@ -119,9 +46,12 @@ def _scores(findings: Findings, pages: Mapping[str, Mapping[str, Any]]) -> dict[
     }
 
 
-def _training(findings: Findings) -> dict[str, Any]:
+def training(findings: Findings) -> dict[str, Any]:
+    """What the first page says of the experiments and how they were trained."""
     trained = findings.trained()
     kinds = {run.experiment: scores.network_name(findings, run.name) for run in trained}
+    differences = recipes.differences({run.name: run.model for run in trained})
+    recipe_of = [(run, differences[run.name]) for run in trained]
     told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
     return {
         "experiments": told or "none trained yet",
@@ -129,42 +59,27 @@ def _training(findings: Findings) -> dict[str, Any]:
         "chart_legend": [
             (name, LINES[style % len(LINES)]) for name, style in scores.styles(findings).items()
         ],
-        "trained": [_trained(findings, run) for run in trained],
+        "trained": [_trained(findings, run, recipe) for run, recipe in recipe_of],
+        "recipes_differ": any(recipe for _, recipe in recipe_of),
     }
 
 
-def _hero(findings: Findings, figures: Path, chosen: str) -> dict[str, Any] | None:
-    """The figure of the first screen, in each palette: the test case of median DSC."""
-    case = hero_case(findings)
-    shown = segmented(findings, converted(findings, case)) if case else None
-    if shown is None or shown.image is None or not shown.runs:
-        return None
-    scene = build(shown.labels, REFERENCE if REFERENCE in shown.labels else None, shown.coverage)
-    pictures = {}
-    for name, palette in PALETTES.items():
-        path = figures / "hero.png" if name == chosen else None
-        pictures[name] = still(comparison(shown, scene, palette), path, "", case)
-    dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
-    why = "the one of median DSC, no chosen one" if case in dsc else "the first that was segmented"
-    return {
-        "case": case,
-        "pictures": pictures,
-        "why": why,
-        "compared": caption(shown),
-        "judged": REFERENCE in shown.labels,
-    }
+def mean_dsc(findings: Findings) -> dict[str, float]:
+    """Mean DSC of each case that was scored, of the run that the page speaks of first."""
+    run, against = brief.main_run(findings), scores.best_reference(findings)
+    return classscores.mean_dsc(findings, run, against)
 
 
-def hero_case(findings: Findings) -> str:
+def typical_case(findings: Findings) -> str:
     """The case of median DSC among the scored ones, else the first segmented one; empty without."""
-    dsc = classscores.mean_dsc(findings, brief.main_run(findings), scores.best_reference(findings))
+    dsc = mean_dsc(findings)
     ranked = sorted((c for c in findings.segmented() if c in dsc), key=lambda c: dsc[c])
     if ranked:
         return ranked[(len(ranked) - 1) // 2]
     return next(iter(findings.segmented()), "")
 
 
-def _charts(findings: Findings, root: Path, linked: Container[object]) -> dict[str, list[str]]:
+def charts(findings: Findings, root: Path, linked: Container[object]) -> dict[str, list[str]]:
     """The charts of the page by the name of their file."""
     splits: dict[str, list[dict[str, Any]]] = {}
     for row in cohort.matrix(findings):
@@ -179,29 +94,6 @@ def _charts(findings: Findings, root: Path, linked: Container[object]) -> dict[s
         "curves": _curves(findings),
         "cost": cost.charts(root / "logs" / "benchmarks"),
     }
-
-
-def _write_charts(charts: Mapping[str, list[str]], figures: Path, chosen: str) -> None:
-    """The charts as files, for Snakemake's own report; a sentence where there is nothing."""
-    missing = {
-        "coverage": "The case table has no case.",
-        "classes": "No case has been scored.",
-        "calibre": "The scores hold no numbers by calibre.",
-        "curves": "No training has been recorded.",
-        "cost": "No benchmark files of Snakemake here.",
-    }
-    for name, drawn in charts.items():
-        style = map_style(PALETTES[chosen]) if name == "coverage" else ""
-        text = in_one(name, [chart for chart in drawn if chart], missing[name], style)
-        files.write_text(figures / f"{name}.svg", text)
-    if not (figures / "hero.png").exists():
-        from lacaf.report.casepage import card
-        from lacaf.report.overlay import save
-
-        save(
-            card("No case of split test or predict has been segmented yet", ""),
-            figures / "hero.png",
-        )
 
 
 def _curves(findings: Findings) -> list[str]:
@@ -222,13 +114,14 @@ def _points(run: Run, column: str) -> list[tuple[float, float]]:
     return [(step, value) for step, value in pairs if step is not None and value is not None]
 
 
-def _trained(findings: Findings, run: Run) -> dict[str, Any]:
+def _trained(findings: Findings, run: Run, recipe: str) -> dict[str, Any]:
     last = run.history[-1] if run.history else {}
     seconds = last.get("seconds")
     learnt = (run.model.get("cases") or {}).get("train", {}).get("count", scores.DASH)
     return {
         "run": run.name,
         "network": scores.network_name(findings, run.name),
+        "recipe": recipe,
         "seed": scores.DASH if run.seed is None else run.seed,
         "cases": learnt,
         "steps": f"{last['step']:.0f}" if last.get("step") else scores.DASH,
@@ -245,7 +138,7 @@ def _why_no_scores(findings: Findings) -> str:
     return "The test cases have not been evaluated yet."
 
 
-def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+def sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The page's sections: anchor and name."""
     return [
         ("top", "Summary"),

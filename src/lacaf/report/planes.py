@@ -1,17 +1,16 @@
-"""Axial, coronal and sagittal planes through a case, and what is wrong on them."""
+"""Axial, coronal and sagittal planes through a case."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.classes import UNKNOWN
 from lacaf.grid import Grid
-from lacaf.report.palette import NOT_KNOWN
 from lacaf.volume import Volume
 
 PIXEL_MM = 0.8
@@ -51,7 +50,7 @@ def choose(labels: Sequence[Volume], lungs: Volume | None, image: Grid) -> list[
     """Three planes around the lungs, there where most vessels of most classes are seen.
 
     Args:
-        labels: label volumes (0 to 4, 255 unknown) that the planes should show.
+        labels: label volumes (255 unknown) that the planes should show.
         lungs: on the working grid; the whole image is shown if there are none.
         image: grid of the CT.
     """
@@ -77,35 +76,6 @@ def choose(labels: Sequence[Volume], lungs: Volume | None, image: Grid) -> list[
         grid = Grid.upright((z, y, x), PIXEL_MM, tuple(origin))
         planes.append(Plane(names[world], grid, 2 - world, edges[world], world != 2))
     return planes
-
-
-def errors(
-    prediction: NDArray, reference: NDArray, coverage: Mapping[str, str]
-) -> NDArray[np.uint8]:
-    """What is wrong at each voxel, as :data:`lacaf.report.palette.ERRORS` numbers it.
-
-    0 nothing, 1 artery and vein confused, 2 left and right confused (the vessel type is right),
-    3 missed, 4 false, 5 not known. A vessel that was found where the reference names none is
-    false only if its class was labelled in this case: in an artery-only case a vein cannot be
-    called wrong.
-
-    Args:
-        prediction: labels 0 to 4.
-        reference: labels 0 to 4, 255 unknown; same shape.
-        coverage: state of each class of the reference.
-    """
-    found = prediction > 0
-    named = (reference > 0) & (reference != UNKNOWN)
-    other_type = (prediction ^ reference) & 1 == 1  # arteries are odd, veins even
-    judged = np.array([False, *(coverage[name] != "unknown" for name in CLASSES)])
-    out = np.zeros(prediction.shape, np.uint8)
-    out[found & named & other_type] = 1
-    out[found & named & ~other_type & (prediction != reference)] = 2
-    out[~found & named] = 3
-    out[found & (reference == 0) & judged[prediction]] = 4
-    out[found & (reference == 0) & ~judged[prediction]] = NOT_KNOWN
-    out[reference == UNKNOWN] = NOT_KNOWN
-    return out
 
 
 def _vessel_points(

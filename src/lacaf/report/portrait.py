@@ -1,4 +1,8 @@
-"""A still picture of vessel trees from the front: for print, and where WebGL is missing."""
+"""A still picture of vessel trees from the front: for print, and where WebGL is missing.
+
+Drawn by hand, since VTK needs OpenGL, which a node of a cluster may not have, and matplotlib sorts
+whole triangles, so that vessels behind one another come out wrong.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Preview:
     Attributes:
         grid: upright.
         grey: the CT, ``(Z, Y, X)`` uint8, over ``GREY_HU``.
-        labels: label volumes by key, ``(Z, Y, X)`` uint8, 0 to 4 and 255.
+        labels: label volumes by key, ``(Z, Y, X)`` uint8, 255 unknown.
     """
 
     grid: Grid
@@ -68,7 +68,7 @@ def preview(image: Volume, labels: Mapping[str, Volume], lungs: Volume | None) -
 
     Args:
         image: the CT, HU.
-        labels: label volumes by key, 0 to 4 and 255, each on a grid of its own.
+        labels: label volumes by key, 255 unknown, each on a grid of its own.
         lungs: 0, 1 left, 2 right; the whole image is shown without.
     """
     grid = preview_grid(image.grid, labels, lungs)

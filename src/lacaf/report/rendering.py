@@ -9,7 +9,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lacaf.report import palette
+from lacaf.classes import TABLE, UNKNOWN
+from lacaf.report import errors, palette
 
 WEB = resources.files("lacaf.report") / "web"
 
@@ -34,7 +35,7 @@ def render(template: str, chosen: str, **content: Any) -> str:
         chosen=chosen,
         palettes=palette.PALETTES,
         class_name=palette.CLASS_NAME,
-        error_name=palette.ERROR_NAME,
+        error_name=errors.ERROR_NAME,
         asset=lambda name: Markup(read(name)),
         data=data,
         setup=setup(),
@@ -54,8 +55,11 @@ def data(content: Any) -> Markup:
 
 
 def setup() -> dict[str, Any]:
-    """What the scripts need to know of colours."""
+    """What the scripts need to know of classes, codes of errors and colours."""
     return {
+        "classes": [{"value": row.value, "name": row.name, "vessel": row.vessel} for row in TABLE],
+        "unknown": UNKNOWN,
+        "codes": {code.name.lower(): int(code) for code in errors.Wrong},
         "palettes": {
             name: {"classes": one.classes, "errors": one.errors}
             for name, one in palette.PALETTES.items()

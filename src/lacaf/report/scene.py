@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import CLASSES
+from lacaf.classes import BY_NAME, CLASSES
+from lacaf.report.errors import Wrong
 from lacaf.report.packing import pack
-from lacaf.report.palette import ERRORS, NOT_KNOWN
 from lacaf.report.surface import MESH_MM, MOST_FACES, Mesh, Trees, Vessels, drawing_grid, trees
 from lacaf.volume import Volume
 
 #: A vertex is kept to this, mm.
 STEP_MM = 0.2
-#: Codes of what is wrong at a vertex.
-VESSEL, SIDE, MISSED, FALSE = (ERRORS.index(name) + 1 for name in ERRORS)
 #: Kept free around what is in view, mm.
 FRAME_MARGIN_MM = 6.0
 
@@ -111,24 +109,33 @@ class _Near:
         self._masks = {
             name: ndimage.binary_dilation(mask, block) for name, mask in part.occupied.items()
         }
-        self._masks["unknown"] = part.unknown
+        self._unknown = part.unknown
 
     def __call__(self, name: str, vertices_mm: NDArray) -> NDArray[np.bool_]:
+        return self._at(self._masks[name], vertices_mm)
+
+    def unknown(self, vertices_mm: NDArray) -> NDArray[np.bool_]:
+        """Whether the labels say nothing at a point."""
+        return self._at(self._unknown, vertices_mm)
+
+    def _at(self, mask: NDArray[np.bool_], vertices_mm: NDArray) -> NDArray[np.bool_]:
         index = np.rint(self._grid.to_index(vertices_mm)).astype(int)
         index = np.clip(index, 0, np.array(self._grid.shape) - 1)
-        return self._masks[name][tuple(index.T)]
+        return mask[tuple(index.T)]
 
 
 def _flagged(mesh: Mesh, near: _Near, coverage: Mapping[str, str]) -> Mesh:
     """A predicted surface with what is wrong at each vertex."""
     judged = coverage[mesh.name] != "unknown"
-    flags = np.full(len(mesh.vertices_mm), FALSE if judged else NOT_KNOWN, np.uint8)
-    flags[near("unknown", mesh.vertices_mm)] = NOT_KNOWN
-    own_type = mesh.name.split("_")[1]
-    for other in sorted(CLASSES, key=lambda name: name.endswith(own_type)):
-        if other != mesh.name:
-            flags[near(other, mesh.vertices_mm)] = SIDE if other.endswith(own_type) else VESSEL
-    flags[near(mesh.name, mesh.vertices_mm)] = 0
+    flags = np.full(len(mesh.vertices_mm), Wrong.FALSE if judged else Wrong.NOT_KNOWN, np.uint8)
+    flags[near.unknown(mesh.vertices_mm)] = Wrong.NOT_KNOWN
+    vessel = BY_NAME[mesh.name].vessel
+    of_vessel = [name for name in CLASSES if BY_NAME[name].vessel == vessel]
+    for other in (name for name in CLASSES if name not in of_vessel):
+        flags[near(other, mesh.vertices_mm)] = Wrong.VESSEL
+    for other in of_vessel:
+        flags[near(other, mesh.vertices_mm)] = Wrong.SIDE
+    flags[near(mesh.name, mesh.vertices_mm)] = Wrong.NOTHING
     return replace(mesh, flags=flags)
 
 
@@ -136,7 +143,7 @@ def _missed(mesh: Mesh, found: _Near) -> Mesh:
     """The part of a reference's surface where a prediction has no vessel of any class."""
     anything = np.any([found(name, mesh.vertices_mm) for name in CLASSES], axis=0)
     part = mesh.part(~anything)
-    return replace(part, flags=np.full(len(part.vertices_mm), MISSED, np.uint8))
+    return replace(part, flags=np.full(len(part.vertices_mm), Wrong.MISSED, np.uint8))
 
 
 def _frame(wanted: list[Mesh], meshes: Mapping[str, list[Mesh]]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lacaf.classes import CLASSES
+from lacaf.model.networks import NETWORKS
 from lacaf.report.findings import Findings
 
 DASH = "–"
@@ -23,7 +24,7 @@ HEADLINES = (
         "Artery/vein accuracy",
         "both",
         "accuracy",
-        "share of the found reference centreline that is called artery or vein rightly",
+        "fraction of the found reference centreline that is called artery or vein rightly",
     ),
     (
         "Always artery",
@@ -35,10 +36,10 @@ HEADLINES = (
         "Left/right accuracy",
         "both",
         "side_accuracy",
-        "share of the found reference centreline that is given the right side",
+        "fraction of the found reference centreline that is given the right side",
     ),
-    ("Found", "both", "found_share", "share of the reference centreline found as any vessel"),
-    ("NSD", "mean", "nsd", "share of the surfaces that agree within the first tolerance"),
+    ("Found", "both", "found_share", "fraction of the reference centreline found as any vessel"),
+    ("NSD", "mean", "nsd", "fraction of the surfaces that agree within the first tolerance"),
     (
         "HD95, mm",
         "mean",
@@ -51,13 +52,13 @@ HEADLINES = (
         "Tree detected",
         "mean",
         "tree_detected",
-        "share of a class's tree that is found as that class, mean of the classes",
+        "fraction of a class's tree that is found as that class, mean of the classes",
     ),
 )
 
 
 def number(value: float | None, unit: str = "1") -> str:
-    """Three decimals for a share, one for mm and ml, a dash for "not evaluated"."""
+    """Three decimals for a fraction, one for mm and ml, a dash for "not evaluated"."""
     if value is None:
         return DASH
     return f"{value:.3f}" if unit == "1" else f"{value:.1f}"
@@ -179,11 +180,19 @@ def scored_on(findings: Findings) -> str:
 def network_name(findings: Findings, run: str) -> str:
     """What kind of model a run is, in words."""
     model = findings.runs[run].model if run in findings.runs else {}
-    network = model.get("network")
-    if network == "lacaf":
+    network = model.get("network") or ""
+    if guided(model):
         encoder = (model.get("embedding") or {}).get("encoder", "")
         return f"language-guided, encoder {encoder}" if encoder else "language-guided"
-    return {"unet": "plain U-Net, no language"}.get(network or "", network or "model")
+    if network == "unet":
+        return "plain U-Net, no language"
+    return NETWORKS[network].about if network in NETWORKS else network or "model"
+
+
+def guided(model: Mapping[str, Any]) -> bool:
+    """Whether a model, by the content of its ``model.json``, is guided by language."""
+    known = NETWORKS.get(model.get("network") or "")
+    return known is not None and known.language
 
 
 def entry(subjects: Mapping[str, Any], subject: str, metric: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.classes import TABLE, UNKNOWN
 from lacaf.report.casevolumes import shown_runs
 from lacaf.report.findings import Findings
 from lacaf.report.palette import Palette, rgb
@@ -14,10 +14,10 @@ COLOUR_TABLE = "lacaf.ctbl"
 
 def colour_table(palette: Palette) -> str:
     """A colour table in 3D Slicer's format: value, name, red, green, blue, opacity."""
-    lines = ["# Color table file", f"# {len(CLASSES) + 2} values", "0 background 0 0 0 0"]
-    for value, name in enumerate(CLASSES, start=1):
-        red, green, blue = (round(255 * part) for part in rgb(palette.classes[name]))
-        lines.append(f"{value} {name} {red} {green} {blue} 255")
+    lines = ["# Color table file", f"# {len(TABLE) + 2} values", "0 background 0 0 0 0"]
+    for row in TABLE:
+        red, green, blue = (round(255 * part) for part in rgb(palette.classes[row.name]))
+        lines.append(f"{row.value} {row.name} {red} {green} {blue} 255")
     lines.append(f"{UNKNOWN} unknown 154 164 178 60")
     return "\n".join(lines) + "\n"
 

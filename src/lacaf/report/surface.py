@@ -1,4 +1,8 @@
-"""Surfaces of vessel trees: small enough to travel inside a page."""
+"""Surfaces of vessel trees: small enough to travel inside a page.
+
+Marching cubes are scikit-image's; the smoothing is a dozen lines of sparse algebra here, for which
+trimesh would be a dependency of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.classes import TABLE, UNKNOWN
 from lacaf.grid import Grid
 from lacaf.volume import Volume, resample
 
 #: No finer than this: a page must stay small. Voxels of the CT that are larger are kept.
 MESH_MM = 1.5
-#: More faces than this in a set of four trees are drawn on a coarser grid.
+#: More faces than this in the trees of a label volume are drawn on a coarser grid.
 MOST_FACES = 160_000
 #: Weights of Taubin's smoothing (Curve and surface smoothing without shrinkage, ICCV 1995):
 #: one step in, one slightly larger step out, so that thin vessels do not vanish.
@@ -30,7 +34,7 @@ class Mesh:
         name: the class.
         vertices_mm: ``(N, 3)`` LPS.
         faces: ``(M, 3)`` indices of vertices.
-        flags: ``(N,)`` what is wrong there: codes of :func:`lacaf.report.planes.errors`.
+        flags: ``(N,)`` what is wrong there: codes of :class:`lacaf.report.errors.Wrong`.
     """
 
     name: str
@@ -48,7 +52,7 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """The four trees of one label volume on a grid for drawing.
+    """The trees of one label volume, one a class, on a grid for drawing.
 
     Attributes:
         grid: upright.
@@ -76,7 +80,7 @@ class Vessels:
 
     Attributes:
         points_mm: ``(N, 3)`` LPS.
-        values: ``(N,)`` label values 1 to 4.
+        values: ``(N,)`` label values of classes.
         voxel_mm: size of a voxel along the patient's axes x, y, z.
         unknown: where the labels say nothing, as a volume of 0 and 1; None if they never do.
     """
@@ -88,7 +92,7 @@ class Vessels:
 
     @classmethod
     def of(cls, labels: Volume) -> Vessels:
-        """The vessels of a label volume, 0 to 4 and 255."""
+        """The vessels of a label volume (0 background, 255 unknown)."""
         index = np.argwhere((labels.array > 0) & (labels.array != UNKNOWN))
         unknown = labels.array == UNKNOWN
         return cls(
@@ -120,9 +124,9 @@ def trees(part: Vessels, grid: Grid) -> Trees:
     placed = np.rint(grid.to_index(part.points_mm)).astype(int)
     inside = ((placed >= 0) & (placed < grid.shape)).all(axis=1)
     occupied = {}
-    for value, name in enumerate(CLASSES, start=1):
-        occupied[name] = np.zeros(grid.shape, bool)
-        occupied[name][tuple(placed[inside & (part.values == value)].T)] = True
+    for row in TABLE:
+        occupied[row.name] = np.zeros(grid.shape, bool)
+        occupied[row.name][tuple(placed[inside & (part.values == row.value)].T)] = True
     unknown = np.zeros(grid.shape, bool)
     if part.unknown is not None:
         unknown = resample(part.unknown, grid, "nearest").array

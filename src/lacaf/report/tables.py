@@ -42,7 +42,7 @@ def _cell(row: dict[str, str], name: str) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Counts stay whole; other numbers get three decimals below 10, one from there."""
+    """Counts stay integers; other numbers get three decimals below 10, one from there."""
     value = float(text)
     if text.lstrip("-").isdigit():
         return text

@@ -1,4 +1,4 @@
-"""A case the size of a stamp: the lungs seen from the front, and what is labelled in them."""
+"""A case the size of a thumbnail: the lungs seen from the front, and what is labelled in them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _labels(findings: Findings, case: str, grid: Grid) -> NDArray | None:
 
 
 def _scaled(picture: NDArray) -> NDArray:
-    """Nearest neighbours are enough for a stamp."""
+    """Nearest neighbours are enough for a thumbnail."""
     height, width = picture.shape[:2]
     rows = np.arange(HEIGHT_PX) * height // HEIGHT_PX
     columns = round(width * HEIGHT_PX / height)

@@ -4,7 +4,7 @@
   const { data, view, change, colours } = lacaf;
   const { shape, spacing_mm: spacing, origin_mm: origin, sheets, grey_hu: greyHu } = data.slices;
   const [Z, Y, X] = shape;
-  const UNKNOWN = 255, NOT_JUDGED = 5;
+  const { unknown: UNKNOWN, codes } = lacaf.setup;
   const root = document.getElementById("slices");
   if (!root || !lacaf.able) return;
   root.dataset.state = "loading";
@@ -20,7 +20,7 @@
   const labels = {};
   const wrong = {};
   const panes = Object.entries(PLANES).map(([name, plane]) => pane(name, plane));
-  const names = Object.keys(colours().classes);
+  const byValue = new Map(lacaf.setup.classes.map((one) => [one.value, one]));
 
   function pane(name, plane) {
     const box = root.querySelector(`[data-plane=${name}]`);
@@ -111,19 +111,20 @@
     }
   }
 
-  /* Codes of planes.py's errors(): 1 vessel, 2 side, 3 missed, 4 false, 5 not judged. */
+  /* As errors() of errors.py. */
   function errorsOf(run) {
     if (wrong[run]) return wrong[run];
     const [found, known] = [labels[run], labels.reference];
-    const judged = [false, ...names.map((name) => data.coverage[name] !== "unknown")];
+    const judged = (value) => data.coverage[byValue.get(value).name] !== "unknown";
+    const vessel = new Map([...byValue].map(([value, one]) => [value, one.vessel]));
     const out = new Uint8Array(found.length);
     for (let i = 0; i < out.length; i++) {
       const [p, r] = [found[i], known[i]];
-      if (r === UNKNOWN) out[i] = NOT_JUDGED;
+      if (r === UNKNOWN) out[i] = codes.not_known;
       else if (p === r) continue;
-      else if (p && r) out[i] = (p ^ r) & 1 ? 1 : 2;
-      else if (r) out[i] = 3;
-      else out[i] = judged[p] ? 4 : NOT_JUDGED;
+      else if (p && r) out[i] = vessel.get(p) === vessel.get(r) ? codes.side : codes.vessel;
+      else if (r) out[i] = codes.missed;
+      else out[i] = judged(p) ? codes.false : codes.not_known;
     }
     return (wrong[run] = out);
   }
@@ -172,8 +173,11 @@
     const codes = marking ? errorsOf(view.set) : null;
     const known = view.set === "reference" || marking ? reference : null;
     const { classes, errors } = colours();
-    const paintOf = names.map((name) => classes[name]);
-    const shownOf = names.map((name) => view.classes.has(name));
+    const paintOf = [], shownOf = []; // by label value
+    for (const [value, { name }] of byValue) {
+      paintOf[value] = classes[name];
+      shownOf[value] = view.classes.has(name);
+    }
     const alpha = Math.round(255 * view.opacity);
     for (let r = 0; r < rows; r++) {
       const row = part.flip ? rows - 1 - r : r;
@@ -185,9 +189,9 @@
         if (!found) continue;
         const value = found[i];
         const code = codes ? codes[i] : 0;
-        const name = (value && value !== UNKNOWN ? value : known ? known[i] : 0) - 1;
-        if (code && code !== NOT_JUDGED && shownOf[name]) set(over.data, o, errors[code], Math.max(alpha, 200));
-        else if (value && value !== UNKNOWN && shownOf[value - 1]) set(over.data, o, paintOf[value - 1], alpha);
+        const named = value && value !== UNKNOWN ? value : known ? known[i] : 0;
+        if (code && code !== codes.not_known && shownOf[named]) set(over.data, o, errors[code], Math.max(alpha, 200));
+        else if (value && value !== UNKNOWN && shownOf[value]) set(over.data, o, paintOf[value], alpha);
         else if (known && known[i] === UNKNOWN && (r + c) % 6 === 0) set(over.data, o, [154, 164, 178], 90);
       }
     }

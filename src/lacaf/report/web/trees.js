@@ -31,7 +31,7 @@
     `#version 300 es
      precision mediump float;
      in vec3 seen; flat in int code; in float back;
-     uniform vec3 base; uniform vec3 errors[6]; uniform bool marking; uniform bool flat_;
+     uniform vec3 base; uniform vec3 errors[${colours().errors.length}]; uniform bool marking; uniform bool flat_;
      out vec4 pixel;
      void main() {
        vec3 light = normalize(vec3(-0.35, 0.5, 0.8));

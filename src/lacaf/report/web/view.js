@@ -1,5 +1,6 @@
 /* What the slices, the trees and the list of errors have in common: the case's data, the place
-   that is looked at, and what is shown. Data: casepage.py, preview.py, scene.py. */
+   that is looked at, and what is shown. Data: casepage.py, preview.py, scene.py; classes and codes
+   of errors: rendering.py. Why no library: casepage.py. */
 "use strict";
 const lacaf = (() => {
   const text = (id) => JSON.parse(document.getElementById(id).textContent);
