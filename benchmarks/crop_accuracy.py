@@ -35,13 +35,13 @@ def found_lungs(image):
     """Lungs on the working grid, and on the CT's own voxels."""
     from lacaf.crop.coarse import coarse
     from lacaf.crop.lungs import find
-    from lacaf.crop.sampling import sample, whole_hu
+    from lacaf.crop.sampling import integer_hu, sample
     from lacaf.crop.working import on_working, working_grid
     from lacaf.volume import Volume
 
     lungs = find(coarse(image), 100.0)
     grid = working_grid(lungs, WORKING_MM, 6.0, np.empty((0, 3)))
-    working = Volume(on_working(lungs, whole_hu(sample(image, grid))), grid)
+    working = Volume(on_working(lungs, integer_hu(sample(image, grid))), grid)
     return {"working grid": working, "CT's voxels": Volume(on_working(lungs, image), image.grid)}
 
 

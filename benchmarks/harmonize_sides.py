@@ -15,11 +15,11 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from lacaf import volume
-from lacaf.classes import UNKNOWN
+from lacaf.classes import TABLE, UNKNOWN
 from lacaf.coverage import lung_distances_mm
 from lacaf.harmonize import chest
 from lacaf.harmonize.chest import Rule
-from lacaf.harmonize.meaning import ARTERY, VEIN
+from lacaf.harmonize.meaning import CODE
 from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import render
 from lacaf.volume import resample
@@ -80,7 +80,7 @@ def whose(canonical):
 def half_labelled(image, labels, lungs, region_of, axis):
     """What a case knows in which the left lung was drawn, and the trunk with it; one slice."""
     drawn = np.where(np.isin(labels.array, (1, 2)), labels.array, 0).astype(np.uint8)
-    codes = np.array([0, ARTERY, VEIN], np.uint8)[drawn]
+    codes = np.array([0, CODE["artery"], CODE["vein"]], np.uint8)[drawn]
     known = chest.canonical(codes, region_of(codes), Rule(sides=("left",)))
     middle = np.argwhere(whose_central(labels, lungs))[:, 1]
     place = int(np.median(middle))
@@ -111,7 +111,8 @@ def main() -> None:
     def region_of(codes):
         return chest.draw(codes, lungs.array, *distances, grid)
 
-    codes = np.array([0, ARTERY, VEIN, ARTERY, VEIN], np.uint8)[labels.array]
+    of_label = np.array([0, *(CODE[row.vessel] for row in TABLE)], np.uint8)
+    codes = of_label[labels.array]
     region = region_of(codes)
     ours = whose(chest.canonical(codes, region, Rule()))
     plain = whose(chest.canonical(codes, region & 15, Rule(shared_unknown=False)))

@@ -41,8 +41,8 @@ def sample(image: Volume, grid: Grid, lowest: float = AIR_HU) -> Volume:
     return Volume(array, grid)
 
 
-def whole_hu(image: Volume) -> Volume:
-    """The same in whole HU, int16."""
+def integer_hu(image: Volume) -> Volume:
+    """The same in integer HU, int16."""
     return Volume(np.rint(image.array).astype(np.int16), image.grid)
 
 
@@ -94,7 +94,7 @@ def _weights(position: NDArray, count: int, ratio: float) -> sparse.csr_matrix:
     """
     position = np.clip(position, 0, count - 1)
     low = np.floor(position).astype(int)
-    share = position - low
+    fraction = position - low
     kernel = np.ones(1)
     if ratio > 1.01:
         sigma = np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA
@@ -102,7 +102,7 @@ def _weights(position: NDArray, count: int, ratio: float) -> sparse.csr_matrix:
         kernel = np.exp(-0.5 * (offset / sigma) ** 2)
         kernel /= kernel.sum()
     at_low, at_high = np.append(kernel, 0), np.append(0, kernel)
-    values = np.outer(1 - share, at_low) + np.outer(share, at_high)
+    values = np.outer(1 - fraction, at_low) + np.outer(fraction, at_high)
     columns = low[:, None] + np.arange(len(at_low)) - (len(kernel) - 1) // 2
     rows = np.broadcast_to(np.arange(len(low))[:, None], columns.shape)
     shape = (len(low), count)
