@@ -4,6 +4,9 @@ The pulmonary trunk leads to both lungs and the left atrium drains both: they be
 alone, whichever lung happens to be nearer. What decides is the way along the vessel, not the
 distance through the chest: the right artery starts left of the middle, nearer to the left lung,
 and is the right artery all the same.
+
+The ways are SciPy's shortest paths; the graph of voxels is built here because scikit-image's
+(``MCP``) finds ways through whole arrays only, not within a vessel that fills a hundredth of one.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Vessels are denser than the lung around them. The mean of that excess under the 
 for every shift of the labels at once (a cross-correlation by FFT), and for the labels mirrored
 along each axis of the body. A tree of vessels has no symmetry: mirrored or shifted by more than
 its own thickness it lies on nothing (docs/harmonize.md has the numbers).
+
+Written by hand because registration libraries search for the best place and stop there; here
+the question is how much better it is than the given one and than all others.
 """
 
 from __future__ import annotations
