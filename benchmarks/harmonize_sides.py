@@ -21,7 +21,7 @@ from lacaf.classes import TABLE, UNKNOWN, values_of
 from lacaf.coverage import lung_distances_mm
 from lacaf.harmonize import chest
 from lacaf.harmonize.chest import Rule
-from lacaf.harmonize.meaning import ARTERY, VEIN
+from lacaf.harmonize.meaning import CODE
 from lacaf.params.phantom import Phantom
 from lacaf.phantom.render import render
 from lacaf.volume import resample
@@ -84,8 +84,7 @@ def whose(canonical):
 
 def kinds_of(labels):
     """Canonical labels as codes of artery and vein that lack a side."""
-    code = {"artery": ARTERY, "vein": VEIN}
-    return np.array([0, *(code.get(one.vessel, 0) for one in TABLE)], np.uint8)[labels]
+    return np.array([0, *(CODE.get(one.vessel, 0) for one in TABLE)], np.uint8)[labels]
 
 
 def half_labelled(image, labels, lungs, region_of, axis):
@@ -134,7 +133,7 @@ def make(spacing_mm: float, out: Path) -> None:
     ours = whose(chest.canonical(codes, region, Rule()))
     plain = whose(chest.canonical(codes, region & 15, Rule(shared_unknown=False)))
     right = whose(truth.array)
-    arteries, veins = chest.kinds(codes)
+    arteries = codes == CODE["artery"]
     outside = arteries & (lungs.array == 0)
     heading("rule", "ml of arteries outside the lungs", "of them on a wrong side")
     for name, found in (("nearest lung", plain), ("this rule", ours)):

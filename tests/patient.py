@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lacaf import volume
+from lacaf.classes import TABLE
 from lacaf.coverage import lung_distances_mm
 from lacaf.grid import Grid
 from lacaf.params.phantom import Phantom
@@ -44,7 +45,9 @@ class Patient:
 @cache
 def patient() -> Patient:
     rendered = render("phantom", PHANTOM)
-    codes = np.array([0, 1, 2, 1, 2], np.uint8)[rendered.labels.array]
+    code = {"artery": 1, "vein": 2}
+    of_label = np.array([0, *(code.get(row.vessel, 0) for row in TABLE)], np.uint8)
+    codes = of_label[rendered.labels.array]
     grid = rendered.image.grid
     places = grid.to_mm(np.argwhere(rendered.lungs.array > 0))
     working = volume.upright_grid_around(places, WORKING_MM, 6.0)

@@ -1,10 +1,14 @@
 """Codings are declared, never guessed."""
 
+from importlib import resources
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from lacaf import cases
-from lacaf.coding import Coding, builtin
+from lacaf import cases, layout
+from lacaf.coding import Coding, builtin, parse
+from lacaf.params import whole
 
 ARTERY_VEIN = {"artery", "vein"}
 
@@ -91,3 +95,81 @@ def test_a_coding_that_is_not_clear_is_refused(content):
 def test_zero_is_always_background():
     with pytest.raises(ValidationError, match="0 is always background"):
         Coding(values={0: "artery", 1: "vein"})
+
+
+class TestWhatAChangedCodingMakesStale:
+    """Only what a coding means, and only the cases that use it."""
+
+    STAGES = ("phantom", "convert", "crop", "harmonize")
+    SHIPPED = resources.files("lacaf").joinpath("codings.yaml").read_text()
+
+    @pytest.fixture(autouse=True)
+    def project(self, tmp_path, monkeypatch):
+        """Two phantoms and a CT without labels, each with all that its stages read."""
+        monkeypatch.chdir(tmp_path)
+        self.monkeypatch = monkeypatch
+        self.params = whole.load(Path(__file__).parents[1] / "params" / "demo.yaml")
+        rows = [",".join(cases.COLUMNS)]
+        for number, coding in enumerate(("artery1_vein2", "carve14"), start=1):
+            raw = f"data/raw/phantom{number}"
+            row = f"phantom{number},p{number},{raw}/dicom,{raw}/labels.nii.gz,{coding},both,train"
+            rows.append(row)
+        rows.append("bare,p9,data/raw/bare,,,,predict")
+        Path("data").mkdir()
+        Path("data/cases.csv").write_text("\n".join(rows) + "\n")
+        self.cases = cases.read(Path("data/cases.csv"), builtin())
+        for case in self.cases:
+            for folder in (f"raw/{case}", f"convert/{case}", f"crop/{case}"):
+                Path("data", folder).mkdir(parents=True)
+                Path("data", folder, "file").write_text(case)
+
+    def stale(self, text):
+        """The cases and stages that this text of the shipped codings makes stale."""
+        before = self.made_from()
+        self.monkeypatch.setattr(whole, "builtin", lambda: parse(text))
+        after = self.made_from()
+        assert before.keys() == after.keys()
+        return {key for key in before if before[key] != after[key]}
+
+    def made_from(self):
+        return {
+            (name, stage): layout.made_from(stage, case, self.params)
+            for name, case in self.cases.items()
+            for stage in self.STAGES
+        }
+
+    def changed(self, old, new):
+        assert self.SHIPPED.count(old) == 1
+        return self.SHIPPED.replace(old, new)
+
+    def test_nothing_by_a_comment_or_by_what_people_are_told(self):
+        told = self.changed("one file, arteries 1, veins 2", "a single file")
+        assert self.stale("# another comment\n" + told) == set()
+        named = self.changed("CARVE14\n  licence: of the", "CARVE14\n  licence: CC0, not of the")
+        assert self.stale(named) == set()
+
+    @pytest.mark.parametrize(
+        ("old", "new", "case"),
+        [
+            ("{1: artery, 2: vein}", "{1: artery, 2: vein, 3: other}", "phantom1"),
+            (
+                "{1: vein, 2: artery, -999: unknown}",
+                "{1: vein, 2: artery, -999: other}",
+                "phantom2",
+            ),
+        ],
+    )
+    def test_by_a_changed_value_the_cases_that_use_it_and_no_other(self, old, new, case):
+        assert self.stale(self.changed(old, new)) == {(case, stage) for stage in self.STAGES}
+
+    def test_nothing_by_a_new_coding_that_no_case_uses(self):
+        assert self.stale(self.SHIPPED + "new_set:\n  values: {5: artery}\n") == set()
+
+    def test_a_coding_of_the_users_own_does_not_touch_the_others(self):
+        before = self.made_from()
+        content = self.params.model_dump()
+        content["codings"] = {"carve14": {"values": {1: "artery", 2: "vein"}}}
+        self.params = whole.parse(content)
+        after = self.made_from()
+        stale = {key for key in before if before[key] != after[key]}
+        assert stale == {("phantom2", stage) for stage in self.STAGES}

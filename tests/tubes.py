@@ -7,7 +7,7 @@ import yaml
 
 from lacaf import files, volume
 from lacaf.cases import Case
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, SIDES, TABLE
 from lacaf.grid import Grid
 from lacaf.params.whole import parse
 from lacaf.tracking import Tracker
@@ -40,7 +40,7 @@ def half(labels, lungs, side):
     middle = GRID.shape[2] // 2
     known = np.zeros(GRID.shape, bool)
     known[..., slice(middle, None) if side == 1 else slice(0, middle)] = True
-    mine = CLASSES[2 * side - 2 : 2 * side]
+    mine = [row.name for row in TABLE if row.side == SIDES[side - 1]]
     states = {name: "labelled" if name in mine else "unknown" for name in CLASSES}
     return np.where(known, labels, 255).astype(np.uint8), states
 

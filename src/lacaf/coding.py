@@ -14,11 +14,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from lacaf.classes import CLASSES, VESSELS
+from lacaf.classes import CLASSES, TABLE, VESSELS
 
+#: Meanings that are no class.
+NO_CLASS = ("other", "unknown")
 #: What a value, a file or a contour can stand for: a class, a vessel whose side is found from
 #: the lungs, ``other`` or ``unknown``.
-MEANINGS = (*VESSELS, *CLASSES, "other", "unknown")
+MEANINGS = tuple(dict.fromkeys((*VESSELS, *CLASSES, *NO_CLASS)))
 
 
 def _known_meaning(meaning: str) -> str:
@@ -91,13 +93,21 @@ class Coding(BaseModel):
         return {*(self.values or {}).values(), *self.patterns.values()}
 
     def classes(self, side: str) -> set[str]:
-        """The classes of one side (left, right) that this coding can express."""
-        found = {f"{side}_{vessel}" for vessel in VESSELS if vessel in self.meanings()}
-        return found | {c for c in self.meanings() & set(CLASSES) if c.startswith(side)}
+        """The classes of one side that this coding can express; ``""`` for those without one."""
+        said = self.meanings()
+        return {row.name for row in TABLE if row.side == side and {row.name, row.vessel} & said}
 
 
 @cache
 def builtin() -> dict[str, Coding]:
     """The codings that are shipped, by name."""
-    text = resources.files("lacaf").joinpath("codings.yaml").read_text()
+    return parse(resources.files("lacaf").joinpath("codings.yaml").read_text())
+
+
+def parse(text: str) -> dict[str, Coding]:
+    """Codings by name from YAML, as the shipped ones are written.
+
+    Raises:
+        ValidationError: one of them is not clear.
+    """
     return {name: Coding(**entry) for name, entry in yaml.safe_load(text).items()}

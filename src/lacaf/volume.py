@@ -21,6 +21,8 @@ NIFTI = (".nii", ".nii.gz")
 
 #: Full width at half maximum of a Gaussian of standard deviation 1.
 FWHM_PER_SIGMA = 2.3548
+#: Where a low-pass ends, in standard deviations.
+LOW_PASS_ENDS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +125,19 @@ def upright_grid_around(points_mm: NDArray, spacing_mm: float, margin_mm: float 
     return Grid.upright((z, y, x), spacing_mm, tuple(low))
 
 
+def low_pass_sigma(ratio: float) -> float:
+    """Standard deviation, in source voxels, of the Gaussian that keeps sampling from aliasing.
+
+    It widens a voxel's own width to that of a target ``ratio`` times as wide (FWHM² = target² -
+    source²); 0 where the target is not coarser.
+    """
+    return float(np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA) if ratio > 1.01 else 0.0
+
+
 def low_passed(volume: Volume, grid: Grid) -> Volume:
     """A volume, float32, without the detail that a coarser grid cannot hold.
 
-    Along each axis on which ``grid`` is coarser, a Gaussian widens a voxel's own width to the
-    target's (FWHM² = target² - source²), so that sampling does not alias. Positions stay.
+    Along each axis on which ``grid`` is coarser, see :func:`low_pass_sigma`. Positions stay.
     """
     from scipy import ndimage
 
@@ -135,9 +145,10 @@ def low_passed(volume: Volume, grid: Grid) -> Volume:
     source_to_target = np.linalg.inv(grid.affine[:3, :3]) @ volume.grid.affine[:3, :3]
     ratios = 1 / np.abs(source_to_target).max(axis=0)[::-1]
     for axis, ratio in enumerate(ratios):
-        if ratio > 1.01:
-            sigma = np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA
-            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=3.0, mode="nearest")
+        if sigma := low_pass_sigma(ratio):
+            array = ndimage.gaussian_filter1d(
+                array, sigma, axis, truncate=LOW_PASS_ENDS, mode="nearest"
+            )
     return Volume(array, volume.grid)
 
 

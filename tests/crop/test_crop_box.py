@@ -9,7 +9,7 @@ from thorax import ORIENTATIONS, WORKING, grid
 from thorax import image as simple
 
 from lacaf import volume
-from lacaf.crop.working import way_back
+from lacaf.crop.working import inverse_transform
 from lacaf.grid import Grid
 from lacaf.volume import Volume, low_passed, resample, upright_grid_around
 
@@ -64,7 +64,7 @@ def cutting_is_exact(source, box, working):
 def test_cutting_the_original_and_putting_it_back_changes_no_voxel(stored):
     rng = np.random.default_rng(0)
     source = Volume(rng.integers(-1024, 1000, stored.shape).astype(np.int16), stored)
-    box = json.loads(json.dumps(way_back(stored, WORKING)))["box_vox"]
+    box = json.loads(json.dumps(inverse_transform(stored, WORKING)))["box_vox"]
     cutting_is_exact(source, box, WORKING)
     size = np.array(box["past_last_zyx"]) - box["first_zyx"]
     assert size.prod() < np.prod(stored.shape)

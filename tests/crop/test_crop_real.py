@@ -8,7 +8,7 @@ from thorax import dice
 
 from lacaf.crop.coarse import coarse
 from lacaf.crop.lungs import find
-from lacaf.crop.sampling import sample, whole_hu
+from lacaf.crop.sampling import integer_hu, sample
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
 from lacaf.volume import Volume, resample, upright_grid_around
@@ -159,7 +159,7 @@ def test_the_given_mask_of_a_data_set_in_its_own_numbers(cropped, real_data):
 def test_a_real_ct_whose_axes_were_flipped(cropped, screening, flips, words):
     place = tuple(slice(None, None, f) for f in flips)
     small = sample(screening, upright_grid_around(screening.grid.corners_mm(), 2.5))
-    spoilt = whole_hu(Volume(np.ascontiguousarray(small.array[place]), small.grid))
+    spoilt = integer_hu(Volume(np.ascontiguousarray(small.array[place]), small.grid))
     if "signs" in words:
         details, _, _ = cropped(spoilt, spacing_mm=4.0)
         assert any(words in flag for flag in details["flags"])

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from thorax import ORIENTATIONS, grid
 
-from lacaf.crop.sampling import sample, whole_hu
+from lacaf.crop.sampling import integer_hu, sample
 from lacaf.grid import Grid
 from lacaf.volume import Volume, low_passed, resample, upright_grid_around
 
@@ -66,11 +66,11 @@ def test_a_whole_copy_in_float_is_never_made():
     assert peak < 0.8 * source.array.nbytes, "a float copy alone is twice the source"
 
 
-def test_whole_hu_rounds_to_the_nearest():
+def test_integer_hu_rounds_to_the_nearest():
     upright = Grid.upright((1, 1, 3), 1.0)
     values = Volume(np.array([[[-1023.6, 0.4, 30.5001]]], np.float32), upright)
-    assert whole_hu(values).array.tolist() == [[[-1024, 0, 31]]]
-    assert whole_hu(values).array.dtype == np.int16
+    assert integer_hu(values).array.tolist() == [[[-1024, 0, 31]]]
+    assert integer_hu(values).array.dtype == np.int16
 
 
 def test_positions_stay_when_detail_goes():

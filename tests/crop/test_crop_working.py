@@ -1,4 +1,4 @@
-"""The working grid holds what matters, and the way back is exact."""
+"""The working grid holds what matters, and the inverse transform is exact."""
 
 import json
 

@@ -34,7 +34,9 @@ def test_every_threshold_of_a_check_is_told():
     for module in MODULES:
         content = vars(import_module(f"lacaf.harmonize.{module}"))
         for constant, value in content.items():
-            if constant.endswith(("_SHARE", "_HU", "_GAIN", "_REFUSED", "_FLAGGED", "_REACH_MM")):
+            if constant.endswith(
+                ("_FRACTION", "_HU", "_GAIN", "_REFUSED", "_FLAGGED", "_REACH_MM")
+            ):
                 known = f"`{module}.{constant}`" in PAGE
                 assert known or isinstance(value, str), f"{module}.{constant}"
 

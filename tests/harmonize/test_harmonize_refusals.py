@@ -99,7 +99,7 @@ def test_fractions_are_no_labels(desk):
     soft = labels.array.astype(np.float32)
     soft[soft > 0] -= 0.3
     desk.lay(Volume(soft, labels.grid))
-    assert "no whole numbers" in refusal(desk)
+    assert "no integers" in refusal(desk)
 
 
 class TestFilesOfOneCase:

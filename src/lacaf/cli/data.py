@@ -37,14 +37,12 @@ def phantom(
             f"{layout.RAW}/<case>/"
         )
     layout.check_raw([row])
-    from lacaf.phantom.handover import hand_over
-    from lacaf.phantom.render import render
 
     def work(truth: Path) -> dict[str, Any]:
+        from lacaf.phantom.stage import phantom as stage
+
         with files.replacing(layout.RAW / case) as raw:
-            rendered = render(case, params.phantom)
-            coding = coding_of(params, row)
-            return hand_over(rendered, row, coding, params.phantom.seed, raw, truth)
+            return stage(row, params.phantom, coding_of(params, row), raw, truth)
 
     made_from = layout.made_from("phantom", row, params)
     tell(records.carry_out("phantom", case, layout.folder("phantom", case), made_from, work))

@@ -1,4 +1,8 @@
-"""Trachea and main bronchi: found so that they can be left out of the lungs."""
+"""Trachea and main bronchi: found so that they can be left out of the lungs.
+
+Written by hand because what finds airways well are networks, which need weights and minutes;
+here a coarse tree in a second is enough.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ BLEND_VOX = 2
 #: Air is the room's if most of what it shows on the image's rim is darker than this, HU; it is less
 #: strict than for bubbles because a lung that is cut off is rare and slivers of room are blurred.
 ROOM_HU = -900
-#: A region that meets the rim over more than this share of the image's width is no single lung.
+#: A region that meets the rim over more than this fraction of the image's width is no single lung.
 ROOM_WIDTH = 0.6
 #: Typical soft tissue, HU: its median lies here in any CT, with or without contrast.
 TISSUE_HU = (-150, 150)

@@ -9,7 +9,7 @@ from lacaf.crop.coarse import Coarse
 
 #: What is denser than this and no part of the body may be couch, HU.
 COUCH_HU = -850.0
-#: The couch is there in at least this share of the slices, at the same place.
+#: The couch is there in at least this fraction of the slices, at the same place.
 PERSISTENT = 0.85
 #: A couch that is seen has a section of at least this much, mm², and is as wide as this, mm.
 LEAST_MM2, LEAST_WIDTH_MM = 200.0, 60.0

@@ -17,10 +17,10 @@ from lacaf.fault import Refusal, machines_fault
 from lacaf.volume import Volume, resample, upright_grid_around
 
 FILE = "the lung mask"
-#: At least this share of the mask is air in the CT, the rest vessels and consolidations.
-AIR_SHARE = 0.6
-#: A value with less than this share of the mask is no lung: specks, an airway.
-LUNG_SHARE = 0.15
+#: At least this fraction of the mask is air in the CT, the rest vessels and consolidations.
+AIR_FRACTION = 0.6
+#: A value with less than this fraction of the mask is no lung: specks, an airway.
+LUNG_FRACTION = 0.15
 
 
 def read(
@@ -33,7 +33,7 @@ def read(
     patient's axes.
 
     Raises:
-        Refusal: no file or several, no whole numbers, or a mask that does not lie on this CT's
+        Refusal: no file or several, no integers, or a mask that does not lie on this CT's
             lungs.
     """
     if len(paths) != 1:
@@ -49,7 +49,7 @@ def read(
     if not counts:
         raise _unfit("it is empty")
     _check_place(found, image, copy)
-    large = [v for v, n in counts.items() if n >= LUNG_SHARE * sum(counts.values())]
+    large = [v for v, n in counts.items() if n >= LUNG_FRACTION * sum(counts.values())]
     if len(large) == 2:
         parts = (found.array == large[0]) + 2 * (found.array == large[1]).astype(np.uint8)
         numbered, how = Volume(parts.astype(np.uint8), found.grid), "two values"
@@ -64,7 +64,7 @@ def read(
 
 
 def _read(path: Path) -> Volume:
-    """A mask from NIfTI, NRRD or MHA, as whole numbers."""
+    """A mask from NIfTI, NRRD or MHA, as integers."""
     try:
         mask = volume.read(path)
     except Exception as error:  # readers raise whatever they like on a broken file
@@ -91,7 +91,7 @@ def _counts(array: NDArray) -> dict[int, int]:
 def _unfit(finding: str) -> Refusal:
     return Refusal(
         finding,
-        expectation="a mask of this CT's lungs: whole numbers, one a lung or one for both",
+        expectation="a mask of this CT's lungs: integers, one a lung or one for both",
         remedy="check that mask and CT are of one scan, or set crop.lungs to classical",
         file=FILE,
     )
@@ -106,9 +106,9 @@ def _check_place(mask: Volume, image: Volume, copy: Coarse) -> None:
     if (index < -1.5).any() or (index > np.array(image.grid.shape) + 0.5).any():
         raise _unfit("it reaches beyond the CT")
     here = resample(lung, copy.grid, "nearest").array > 0
-    share = float((copy.hu[here] < AIR_BELOW_HU).mean()) if here.any() else 0.0
-    if share < AIR_SHARE:
-        raise _unfit(f"{share:.0%} of it is air in the CT, less than {AIR_SHARE:.0%}")
+    fraction = float((copy.hu[here] < AIR_BELOW_HU).mean()) if here.any() else 0.0
+    if fraction < AIR_FRACTION:
+        raise _unfit(f"{fraction:.0%} of it is air in the CT, less than {AIR_FRACTION:.0%}")
 
 
 def _parted(mask: Volume, copy: Coarse) -> Volume:

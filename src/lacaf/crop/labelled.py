@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lacaf import volume
-from lacaf.coding import Coding
+from lacaf.coding import NO_CLASS, Coding
 from lacaf.grid import Grid
-
-#: Meanings that are no vessel: a labelled lung or airway need not be in the box.
-NO_VESSEL = ("other", "unknown")
 
 
 def corners_mm(codings: Mapping[str, Coding], converted: Path, image: Grid) -> NDArray[np.float64]:
@@ -38,23 +36,21 @@ def corners_mm(codings: Mapping[str, Coding], converted: Path, image: Grid) -> N
 def _vessel(labels: NDArray, path: Path, coding: Coding | None) -> NDArray[np.bool_]:
     """Voxels that stand for a vessel, as far as the coding tells."""
     meaning = path.name.removesuffix(".nii.gz").removeprefix("labels_")
-    if meaning in NO_VESSEL:
+    if meaning in NO_CLASS:  # a lung that is labelled as other need not be in the box
         return np.zeros(labels.shape, bool)
     vessel = labels != 0
     for value, what in ((coding.values if coding else None) or {}).items():
-        if what in NO_VESSEL:
+        if what in NO_CLASS:
             vessel &= labels != value
     return vessel
 
 
 def _box(mask: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     """Index corners ``(8, 3)`` of the box around a mask, to the outer faces of its voxels."""
-    ends = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        if not used.size:
-            return None
-        ends.append((used[0] - 0.5, used[-1] + 0.5))
+    found = ndimage.find_objects(mask.view(np.uint8))
+    if not found:
+        return None
+    ends = [(part.start - 0.5, part.stop - 0.5) for part in found[0]]
     return np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T
 
 

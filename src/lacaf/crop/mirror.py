@@ -12,7 +12,7 @@ from lacaf.crop.coarse import AIR_BELOW_HU, Coarse
 from lacaf.crop.lungs import Lungs
 
 #: The heart leans to the left, the aorta runs down on the spine's left, the trachea is pushed to
-#: the right by the arch, mm; the left lung is the smaller, a share. Less than this is no vote.
+#: the right by the arch, mm; the left lung is the smaller, a fraction. Less than this is no vote.
 LEAST = {"heart_mm": 1.0, "aorta_mm": 0.8, "trachea_mm": 3.0, "volume_share": 0.015, "gas_mm": 25.0}
 #: Parts of the lungs' height: the heart and the aorta in the lower part, the trachea in the upper.
 LOWER, UPPER = (0.10, 0.60), 0.75
@@ -68,7 +68,7 @@ def _signs(lungs: Lungs, copy: Coarse, spine_yx: tuple[float, float]) -> dict[st
     slices = np.flatnonzero((mask > 0).any(axis=(1, 2)))
     bottom, height = int(slices[0]), int(slices[-1] - slices[0])
     spine_y, spine_x = spine_yx
-    low, high = (bottom + int(share * height) for share in LOWER)
+    low, high = (bottom + int(fraction * height) for fraction in LOWER)
     lean, gap, y = _lean(mask[low:high], spine_x)
     signs = {"volume_share": 0.5 - float((mask == 1).sum() / (mask > 0).sum())}
     heart = y < spine_y - HEART_BEFORE_MM / spacing

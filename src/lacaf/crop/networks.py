@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.crop.sampling import sample, whole_hu
+from lacaf.crop.sampling import integer_hu, sample
 from lacaf.grid import RAS_TO_LPS, Grid
 from lacaf.params.section import ParamsError
 from lacaf.volume import Volume
@@ -35,7 +35,7 @@ def segment(name: str, image: Volume) -> tuple[Volume, dict[str, Any], list[str]
     Raises:
         ParamsError: its package is not installed.
     """
-    upright = whole_hu(sample(image, _upright_grid(image.grid, SPACING_MM[name])))
+    upright = integer_hu(sample(image, _upright_grid(image.grid, SPACING_MM[name])))
     run = {"lungmask": _lungmask, "totalsegmentator": _totalsegmentator}[name]
     mask, version = run(upright)
     return Volume(mask, upright.grid), {"version": version}, []

@@ -32,7 +32,7 @@ SPINE_BEHIND = (0.35, 0.65)
 ENDS = (0.06, 0.20)
 #: An oval fills its convex hull, a crescent about half of it: the difference counts from here on.
 HULL_DIFFERENCE = 0.15
-#: The trachea's middle lies this far above or below the lungs' middle, a share of their height.
+#: The trachea's middle lies this far above or below the lungs' middle, a fraction of their height.
 TRACHEA_OFF = 0.1
 #: A body that fills this much of two opposite planes is cut there. In axial slices that is the
 #: case for the first and last, which it fills more than any others.
@@ -86,12 +86,12 @@ def check_axes(copy: Coarse) -> None:
     Raises:
         Refusal: axes of the patient are swapped.
     """
-    share = []
+    fraction = []
     for axis in range(3):
         filled = copy.body.mean(axis=tuple(a for a in range(3) if a != axis))
-        share.append([float(filled[:END_VOX].max()), float(filled[-END_VOX:].max())])
-    along = max(share[0])
-    across = {"front and back": min(share[1]), "right and left": min(share[2])}
+        fraction.append([float(filled[:END_VOX].max()), float(filled[-END_VOX:].max())])
+    along = max(fraction[0])
+    across = {"front and back": min(fraction[1]), "right and left": min(fraction[2])}
     name, most = max(across.items(), key=lambda item: item[1])
     if most > BODY_SECTION and along < most / 2:
         raise Refusal(
@@ -119,9 +119,12 @@ def _front_back(lungs: Lungs, copy: Coarse) -> dict[str, Any]:
     told = behind != before
     if not told.any():
         return {"says": UNKNOWN, "spine_behind": None}
-    share = float((behind > before)[told].mean())
-    says = AS_STORED if share > SPINE_BEHIND[1] else UNKNOWN
-    facts = {"says": CONTRARY if share < SPINE_BEHIND[0] else says, "spine_behind": round(share, 3)}
+    fraction = float((behind > before)[told].mean())
+    says = AS_STORED if fraction > SPINE_BEHIND[1] else UNKNOWN
+    facts = {
+        "says": CONTRARY if fraction < SPINE_BEHIND[0] else says,
+        "spine_behind": round(fraction, 3),
+    }
     if says == AS_STORED:
         facts["spine_yx"] = _spine(bone[:, int(middle) + 1 :], int(middle) + 1)
     return facts
@@ -146,7 +149,9 @@ def _head_feet(lungs: Lungs) -> dict[str, Any]:
     lung = lungs.mask > 0
     slices = np.flatnonzero(lung.any(axis=(1, 2)))
     height = slices[-1] - slices[0] + 1
-    low, high = (_hull_share(lungs.mask, slices, end) for end in (ENDS, (1 - ENDS[1], 1 - ENDS[0])))
+    low, high = (
+        _hull_fraction(lungs.mask, slices, end) for end in (ENDS, (1 - ENDS[1], 1 - ENDS[0]))
+    )
     votes = {"shape": 0, "trachea": 0}
     if low is not None and high is not None and abs(high - low) > HULL_DIFFERENCE:
         votes["shape"] = int(np.sign(high - low))
@@ -163,10 +168,12 @@ def _head_feet(lungs: Lungs) -> dict[str, Any]:
     }
 
 
-def _hull_share(mask: NDArray[np.uint8], slices: NDArray, end: tuple[float, float]) -> float | None:
+def _hull_fraction(
+    mask: NDArray[np.uint8], slices: NDArray, end: tuple[float, float]
+) -> float | None:
     """How much of their convex hulls the lungs' sections near an end fill, 0 to 1."""
     height = slices[-1] - slices[0]
-    first, last = (slices[0] + round(share * height) for share in end)
+    first, last = (slices[0] + round(fraction * height) for fraction in end)
     shares = []
     for plane in mask[first : last + 1 : 2]:
         for value in (1, 2):

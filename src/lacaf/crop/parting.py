@@ -14,20 +14,20 @@ from lacaf.grid import Grid
 
 #: The inside of a gas bubble, of the air under a table top or around the body is as dark as this.
 FREE_AIR_HU = -955
-#: From this share of such darkness on, the inside of a piece is free air. Emphysema may darken a
+#: From this fraction of such darkness on, the inside of a piece is free air. Emphysema may darken a
 #: large part of a lung; a piece of more than LARGE_ML is held to be lung unless it is darker still.
-FREE_AIR_SHARE, LARGE_FREE_AIR_SHARE, LARGE_ML = 0.5, 0.85, 600.0
+FREE_AIR_FRACTION, LARGE_FREE_AIR_FRACTION, LARGE_ML = 0.5, 0.85, 600.0
 #: A small core as even as this (standard deviation) and darker than this mean is gas, HU: a lung
 #: has vessels.
 PLAIN_HU, PLAIN_SPREAD_HU = -930.0, 20.0
 #: The inside of a piece of air: this far from its border, in voxels of the coarse grid.
 CORE_VOX = 1.5
-#: At least this share of a piece of lung is enclosed by the body within its slices.
-IN_BODY_SHARE = 0.5
-#: A piece smaller than this share of all lung is no lung of its own.
-SECOND_LUNG_SHARE = 0.15
-#: A piece with at least this share of its volume on either side of the midline may be both lungs.
-BOTH_SIDES_SHARE = 0.25
+#: At least this fraction of a piece of lung is enclosed by the body within its slices.
+IN_BODY_FRACTION = 0.5
+#: A piece smaller than this fraction of all lung is no lung of its own.
+SECOND_LUNG_FRACTION = 0.15
+#: A piece with at least this fraction of its volume on either side of the middle may be both lungs.
+BOTH_SIDES_FRACTION = 0.25
 #: Loose pieces of lung (behind a fissure, beyond a tumour) come back if they are this close, mm.
 LOOSE_PIECE_MM = 8.0
 #: Lungs lie at least this far apart, centre to centre across the body, mm.
@@ -53,7 +53,7 @@ def pieces_of_lung(
     size = np.bincount(pieces.ravel(), minlength=count + 1)
     within = np.bincount(pieces[enclosed], minlength=count + 1)
     core = edt.edt(air, parallel=1) > CORE_VOX
-    lung = (np.bincount(pieces[core], minlength=count + 1) > 0) & (within > IN_BODY_SHARE * size)
+    lung = (np.bincount(pieces[core], minlength=count + 1) > 0) & (within > IN_BODY_FRACTION * size)
     lung[0] = False
     order = [n for n in np.argsort(-size) if lung[n]]
     rank = np.zeros(count + 1, np.uint32)
@@ -74,7 +74,7 @@ def _free_gas(
     )
     size = np.bincount(cores.ravel(), minlength=count + 1)
     dark = np.bincount(cores[hu < FREE_AIR_HU], minlength=count + 1)
-    limit = np.where(size * voxel_ml > LARGE_ML, LARGE_FREE_AIR_SHARE, FREE_AIR_SHARE)
+    limit = np.where(size * voxel_ml > LARGE_ML, LARGE_FREE_AIR_FRACTION, FREE_AIR_FRACTION)
     free = dark >= limit * np.maximum(size, 1)
     where = np.nonzero(cores)
     number, value = cores[where], hu[where].astype(np.float64)
@@ -104,7 +104,7 @@ def into_two(
             expectation=f"two lungs of at least {min_lung_ml:.0f} ml each",
             remedy="check that this is a CT of the chest (crop.min_lung_ml sets the limit)",
         )
-    large = [n for n, ml in enumerate(size_ml, 1) if ml >= SECOND_LUNG_SHARE * total]
+    large = [n for n, ml in enumerate(size_ml, 1) if ml >= SECOND_LUNG_FRACTION * total]
     centre = _centres(pieces)
     if len(large) == 1 or _spans(pieces == 1, midline_index):
         parts, width_mm = _parted(pieces == 1, grid.spacing_mm[0])
@@ -137,10 +137,10 @@ def _centres(pieces: NDArray) -> NDArray[np.float64]:
 
 
 def _spans(piece: NDArray[np.bool_], midline_index: float) -> bool:
-    """Whether a piece lies on both sides of the midline with a large share of its volume."""
+    """Whether a piece lies on both sides of the midline with a large fraction of its volume."""
     across = piece.sum(axis=(0, 1))
-    share = across[np.arange(len(across)) < midline_index].sum() / across.sum()
-    return bool(BOTH_SIDES_SHARE <= share <= 1 - BOTH_SIDES_SHARE)
+    fraction = across[np.arange(len(across)) < midline_index].sum() / across.sum()
+    return bool(BOTH_SIDES_FRACTION <= fraction <= 1 - BOTH_SIDES_FRACTION)
 
 
 def _parted(lung: NDArray[np.bool_], spacing: float) -> tuple[NDArray[np.uint8], float]:
@@ -155,7 +155,7 @@ def _parted(lung: NDArray[np.bool_], spacing: float) -> tuple[NDArray[np.uint8],
         core_size = np.bincount(cores.ravel(), minlength=3)
         core_size[0] = 0
         first, second = np.argsort(-core_size)[:2]
-        if count > 1 and core_size[second] >= SECOND_LUNG_SHARE * core_size.sum():
+        if count > 1 and core_size[second] >= SECOND_LUNG_FRACTION * core_size.sum():
             markers = (cores == first).astype(np.int8) + 2 * (cores == second).astype(np.int8)
             parts = watershed(-depth, markers, mask=lung)
             return parts.astype(np.uint8), 2 * radius * spacing

@@ -9,15 +9,15 @@ from scipy import ndimage
 from lacaf.crop.lungs import Lungs
 from lacaf.fault import Refusal
 
-#: Lung on an outer face of the image, as a share of its largest section along that axis.
+#: Lung on an outer face of the image, as a fraction of its largest section along that axis.
 CUT_FLAG, CUT_REFUSE = 0.02, 0.5
-#: Lung that borders on what the scanner did not see, as a share of the lungs' surface.
+#: Lung that borders on what the scanner did not see, as a fraction of the lungs' surface.
 UNSEEN_FLAG, UNSEEN_REFUSE = 0.005, 0.25
 #: Lung borders on the unseen if it comes so near on the coarse grid: no chest wall is thinner.
 NEAR_UNSEEN_VOX = 3
 #: The left lung holds 42 to 50 % of the air of two healthy ones; beyond these shares one of them
 #: has lost a third of its volume or more.
-LEFT_SHARE = (0.36, 0.57)
+LEFT_FRACTION = (0.36, 0.57)
 
 FACES = (("bottom", "top"), ("front", "back"), ("right side", "left side"))
 
@@ -46,12 +46,12 @@ def _check_size(lungs: Lungs, min_lung_ml: float) -> None:
 
 
 def _uneven(lungs: Lungs) -> list[str]:
-    """A flag where one lung holds far less than its share."""
+    """A flag where one lung holds far less than its part."""
     volumes = lungs.volumes_ml()
-    share = volumes["left"] / sum(volumes.values())
-    if LEFT_SHARE[0] <= share <= LEFT_SHARE[1]:
+    fraction = volumes["left"] / sum(volumes.values())
+    if LEFT_FRACTION[0] <= fraction <= LEFT_FRACTION[1]:
         return []
-    small = "left" if share < LEFT_SHARE[0] else "right"
+    small = "left" if fraction < LEFT_FRACTION[0] else "right"
     return [
         f"the {small} lung is small (left {volumes['left']:.0f} ml, right "
         f"{volumes['right']:.0f} ml): collapse, effusion, a large consolidation or an operation; "
@@ -70,16 +70,16 @@ def _cut_at_the_ends(lung: NDArray[np.bool_]) -> list[str]:
     for axis, names in enumerate(FACES):
         sections = lung.sum(axis=tuple(a for a in range(3) if a != axis))
         for position, name in zip((0, -1), names, strict=True):
-            share = float(sections[position] / sections.max())
-            if share > CUT_REFUSE:
+            fraction = float(sections[position] / sections.max())
+            if fraction > CUT_REFUSE:
                 raise Refusal(
                     f"the lungs are cut off at the {name} of the image "
-                    f"({share:.0%} of their largest section lies on its last slice)",
+                    f"({fraction:.0%} of their largest section lies on its last slice)",
                     expectation="whole lungs",
                     remedy="use a series that covers the chest, or leave the case out",
                 )
-            if share > CUT_FLAG:
-                flags.append(f"lungs reach the {name} of the image ({share:.0%} of a section)")
+            if fraction > CUT_FLAG:
+                flags.append(f"lungs reach the {name} of the image ({fraction:.0%} of a section)")
     return flags
 
 
@@ -89,14 +89,14 @@ def _cut_by_the_view(lung: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> list
         return []
     surface = lung & ~ndimage.binary_erosion(lung, border_value=1)
     near = ndimage.binary_dilation(unseen, iterations=NEAR_UNSEEN_VOX)
-    share = float((surface & near).sum() / max(int(surface.sum()), 1))
-    if share > UNSEEN_REFUSE:
+    fraction = float((surface & near).sum() / max(int(surface.sum()), 1))
+    if fraction > UNSEEN_REFUSE:
         raise Refusal(
-            f"the scanner's field of view cuts the lungs ({share:.0%} of their surface lies on "
+            f"the scanner's field of view cuts the lungs ({fraction:.0%} of their surface lies on "
             "its edge)",
             expectation="whole lungs",
             remedy="reconstruct with a field of view that holds the chest, or leave the case out",
         )
-    if share > UNSEEN_FLAG:
-        return [f"lungs reach the edge of the field of view ({share:.1%} of their surface)"]
+    if fraction > UNSEEN_FLAG:
+        return [f"lungs reach the edge of the field of view ({fraction:.1%} of their surface)"]
     return []

@@ -1,4 +1,8 @@
-"""The CT on another grid without aliasing, slice by slice: a whole copy in float is never made."""
+"""The CT on another grid without aliasing, slice by slice: a whole copy in float is never made.
+
+Written by hand because the resamplers of SciPy and ITK either do not low-pass or do so on the
+whole image in float, which for a CT of a thousand slices is gigabytes.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lacaf.grid import Grid
-from lacaf.volume import FWHM_PER_SIGMA, Volume, resample, to_source
+from lacaf.volume import LOW_PASS_ENDS, Volume, low_pass_sigma, resample, to_source
 
 #: Lower end of the HU scale. Scanners pad outside the field of view with -2000 and less, which
 #: would spread into the body when voxels are averaged.
 AIR_HU = -1024
-
-#: Where the low-pass ends, in standard deviations.
-TRUNCATE = 3.0
 
 
 def sample(image: Volume, grid: Grid, lowest: float = AIR_HU) -> Volume:
@@ -41,8 +42,8 @@ def sample(image: Volume, grid: Grid, lowest: float = AIR_HU) -> Volume:
     return Volume(array, grid)
 
 
-def whole_hu(image: Volume) -> Volume:
-    """The same in whole HU, int16."""
+def integer_hu(image: Volume) -> Volume:
+    """The same in integer HU, int16."""
     return Volume(np.rint(image.array).astype(np.int16), image.grid)
 
 
@@ -94,15 +95,15 @@ def _weights(position: NDArray, count: int, ratio: float) -> sparse.csr_matrix:
     """
     position = np.clip(position, 0, count - 1)
     low = np.floor(position).astype(int)
-    share = position - low
+    fraction = position - low
     kernel = np.ones(1)
-    if ratio > 1.01:
-        sigma = np.sqrt(ratio**2 - 1) / FWHM_PER_SIGMA
-        offset = np.arange(-int(TRUNCATE * sigma + 0.5), int(TRUNCATE * sigma + 0.5) + 1)
+    if sigma := low_pass_sigma(ratio):
+        reach = int(LOW_PASS_ENDS * sigma + 0.5)
+        offset = np.arange(-reach, reach + 1)
         kernel = np.exp(-0.5 * (offset / sigma) ** 2)
         kernel /= kernel.sum()
     at_low, at_high = np.append(kernel, 0), np.append(0, kernel)
-    values = np.outer(1 - share, at_low) + np.outer(share, at_high)
+    values = np.outer(1 - fraction, at_low) + np.outer(fraction, at_high)
     columns = low[:, None] + np.arange(len(at_low)) - (len(kernel) - 1) // 2
     rows = np.broadcast_to(np.arange(len(low))[:, None], columns.shape)
     shape = (len(low), count)

@@ -12,8 +12,8 @@ from lacaf import volume
 from lacaf.coding import Coding
 from lacaf.crop import backends, labelled, orientation, plausible
 from lacaf.crop.coarse import coarse
-from lacaf.crop.sampling import sample, whole_hu
-from lacaf.crop.working import on_working, way_back, working_grid
+from lacaf.crop.sampling import integer_hu, sample
+from lacaf.crop.working import inverse_transform, on_working, working_grid
 from lacaf.grid import Grid
 from lacaf.params.crop import Crop
 from lacaf.volume import Volume
@@ -36,7 +36,7 @@ def crop(
     Returns:
         Details for the record: the volume of each lung in ml, how the lungs were found, what
         the anatomy says of the file's orientation, the box in mm and in original voxels, both
-        grids (the exact way back), flags.
+        grids (the exact inverse transform), flags.
 
     Raises:
         Refusal: no two whole lungs in plausible HU, or a body that lies as no body can.
@@ -54,7 +54,7 @@ def crop(
     wider = _widening(grid, working_grid(lungs, spacing_mm, margin_mm, np.empty((0, 3))))
     if wider:
         doubts.append(f"labelled vessels lie outside the lungs' box: it is {wider:.0f} mm wider")
-    working = whole_hu(sample(image, grid))
+    working = integer_hu(sample(image, grid))
     mask = on_working(lungs, working)
     volume.write(working, folder / "image.nii.gz")
     volume.write(Volume(mask, grid), folder / "lungs.nii.gz")
@@ -64,7 +64,7 @@ def crop(
         "flags": flags + doubts,
         "method": lungs.method,
         "orientation": facts,
-        **way_back(image.grid, grid),
+        **inverse_transform(image.grid, grid),
     }
 
 

@@ -1,4 +1,4 @@
-"""From the coarse lungs to the working grid, and the exact way back."""
+"""From the coarse lungs to the working grid, and the exact inverse transform."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def own_mask(own: Volume, grid: Grid) -> NDArray[np.uint8]:
     out = np.zeros(grid.shape, np.uint8)
     most = np.full(grid.shape, 0.5, np.float32)
     for value in (1, 2):
-        share = sample(Volume(own.array == value, own.grid), grid, lowest=0).array
-        out[share >= most] = value
-        np.maximum(most, share, out=most)
+        fraction = sample(Volume(own.array == value, own.grid), grid, lowest=0).array
+        out[fraction >= most] = value
+        np.maximum(most, fraction, out=most)
     return out
 
 
@@ -73,15 +73,15 @@ def _refined(coarse: dict[str, Volume], image: Volume, low: int) -> NDArray[np.u
     affine = image.grid.affine.copy()
     affine[:3, 3] = image.grid.to_mm(np.array([low, 0, 0]))
     grid = Grid(hu.shape, affine)
-    share = {name: resample(mask, grid).array for name, mask in coarse.items()}
-    air = (hu < AIR_BELOW_HU) & (share["airways"] < 0.5)
-    filled = share["filled"] >= 0.5
+    fraction = {name: resample(mask, grid).array for name, mask in coarse.items()}
+    air = (hu < AIR_BELOW_HU) & (fraction["airways"] < 0.5)
+    filled = fraction["filled"] >= 0.5
     out = np.zeros(grid.shape, np.uint8)
     for value in (1, 2):
-        here = share[f"lung{value}"]
-        lung = (share[f"core{value}"] >= 0.5) | ((share[f"near{value}"] >= 0.5) & air)
+        here = fraction[f"lung{value}"]
+        lung = (fraction[f"core{value}"] >= 0.5) | ((fraction[f"near{value}"] >= 0.5) & air)
         lung |= (here >= 0.5) & filled
-        out[lung & (here >= share[f"lung{3 - value}"])] = value
+        out[lung & (here >= fraction[f"lung{3 - value}"])] = value
     return out
 
 
@@ -94,7 +94,7 @@ def box_of(image: Grid, grid: Grid) -> tuple[list[int], list[int]]:
     return low.tolist(), np.clip(high, low + 1, shape).tolist()
 
 
-def way_back(image: Grid, grid: Grid) -> dict[str, Any]:
+def inverse_transform(image: Grid, grid: Grid) -> dict[str, Any]:
     """The numbers that place the working grid in the original image and in the patient."""
     corners = grid.corners_mm()
     first, past = box_of(image, grid)

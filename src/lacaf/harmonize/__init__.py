@@ -1,4 +1,4 @@
-"""Harmonize: labels of any coding become the canonical four classes, with what is known of each."""
+"""Harmonize: labels of any coding become the canonical classes, with what is known of each."""
 
 from lacaf.harmonize.stage import harmonize
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import SIDES, UNKNOWN, VESSELS, class_value
+from lacaf.classes import SIDES, TABLE, UNKNOWN, class_value
 from lacaf.coverage import distance_mm
 from lacaf.grid import Grid
 from lacaf.harmonize.central import NEITHER, belonging
-from lacaf.harmonize.meaning import ARTERY, VEIN
+from lacaf.harmonize.meaning import ARTERY, UNSIDED, VEIN, is_vessel
 from lacaf.volume import Volume, resample
 
 #: Vessels this far outside the lungs are central ones: trunk, main arteries, atrium.
@@ -32,7 +32,7 @@ AROUND_VOX = 2
 #: lung; near a central artery. Then two bits each for an artery and a vein that lies there:
 #: 0 the nearest lung's, 1 left, 2 right, 3 of neither side alone.
 NEARER_RIGHT, MIDDLE, EITHER, ROOT = 1, 2, 4, 8
-SHIFT = {"artery": 4, "vein": 6}
+SHIFT = {ARTERY: 4, VEIN: 6}
 
 Float = NDArray[np.float32]
 
@@ -57,21 +57,13 @@ def draw(
     out |= np.where(middle, MIDDLE, 0).astype(np.uint8)
     strip = outside & (np.abs(left_mm - right_mm) < EITHER_SIDE_MM)
     out |= np.where(strip, EITHER, 0).astype(np.uint8)
-    arteries, veins = kinds(codes)
-    out |= np.where(_near(arteries & middle, grid), ROOT, 0).astype(np.uint8)
-    for name, vessel in (("artery", arteries), ("vein", veins)):
-        whose = belonging(vessel, lungs, left_mm, right_mm, grid, arteries=name == "artery")
-        out |= _spread(whose) << SHIFT[name]
+    central_arteries = is_vessel(codes, ARTERY) & middle
+    out |= np.where(_near(central_arteries, grid), ROOT, 0).astype(np.uint8)
+    for name, shift in SHIFT.items():
+        vessel = is_vessel(codes, name)
+        whose = belonging(vessel, lungs, left_mm, right_mm, grid, arteries=name == ARTERY)
+        out |= _spread(whose) << shift
     return out
-
-
-def kinds(codes: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """All arteries and all veins among codes, with a side or without."""
-    lists = {vessel: [class_value(vessel, s) for s in SIDES] for vessel in VESSELS}
-    table = np.zeros((2, 256), bool)
-    table[0, [*lists["artery"], ARTERY]] = True
-    table[1, [*lists["vein"], VEIN]] = True
-    return table[0][codes], table[1][codes]
 
 
 @dataclass(frozen=True)
@@ -90,11 +82,11 @@ class Rule:
 
 
 def canonical(codes: NDArray[np.uint8], chest: NDArray[np.uint8], rule: Rule) -> NDArray[np.uint8]:
-    """Codes as canonical labels: 0 background, 1 to 4, 255 unknown.
+    """Codes as canonical labels: 0 background, the values of the classes, 255 unknown.
 
     - A vessel has the side that was drawn, or else that of the lung it leads to; what belongs
       to neither side alone is unknown (not if ``shared_unknown`` is False: then it has the side
-      that was drawn, or the nearest lung's).
+      that was drawn, or the nearest lung's). A class without a side stays what was drawn.
     - No label, nearest to a lung that was not labelled (that lung, its half of the mediastinum,
       its chest wall): unknown.
     - No label, nearest to a labelled lung: background, but in the middle of the chest unknown
@@ -137,15 +129,15 @@ def _table(rule: Rule) -> NDArray[np.uint8]:
         if here & ROOT and here & MIDDLE:
             known &= len(rule.sides) == 2
         table[0, here] = 0 if known else UNKNOWN
-        for vessel, code in (("artery", ARTERY), ("vein", VEIN)):
-            whose = here >> SHIFT[vessel] & 3
-            shared = whose == NEITHER
-            side = nearest if whose in (0, NEITHER) else whose
+        whose = {vessel: here >> shift & 3 for vessel, shift in SHIFT.items()}
+        hidden = {v for v, lung in whose.items() if lung == NEITHER and rule.shared_unknown}
+        for vessel, code in UNSIDED.items():
+            lung = whose.get(vessel, 0)
+            side = nearest if lung in (0, NEITHER) else lung
             drawn = class_value(vessel, SIDES[side - 1])
-            table[code, here] = UNKNOWN if shared and rule.shared_unknown else drawn
-            for name in SIDES:
-                value = class_value(vessel, name)
-                table[value, here] = UNKNOWN if shared and rule.shared_unknown else value
+            table[code, here] = UNKNOWN if vessel in hidden else drawn
+        for row in TABLE:
+            table[row.value, here] = UNKNOWN if row.vessel in hidden else row.value
     return table
 
 
@@ -187,6 +179,6 @@ def central_ml(labels: NDArray, chest: NDArray[np.uint8], voxel_ml: float) -> di
     middle = chest & (MIDDLE | EITHER) > 0
     return {
         name: round(float((vessel & middle).sum() * voxel_ml), 3)
-        for name, vessel in zip(VESSELS, kinds(labels), strict=True)
+        for name, vessel in ((name, is_vessel(labels, name)) for name in SHIFT)
         if vessel.any()
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lacaf.classes import SIDES, class_value
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
+from lacaf.harmonize.meaning import ARTERY, VEIN
 
 #: The innermost tenth of a lung's arteries, and of its veins, is compared.
 INNERMOST = 0.1
@@ -24,7 +25,7 @@ LEAST_ML = 2.0
 #: Arteries so far below the veins, mm, are exchanged if both lungs say so, or the only labelled
 #: one does. Phantoms built after the textbook have them 24 to 52 mm above.
 REFUSED_MM = -15.0
-#: From here on down it is odd, mm.
+#: From here on down it is flagged, mm.
 FLAGGED_MM = -5.0
 
 
@@ -37,7 +38,7 @@ def heights(labels: NDArray[np.uint8], lungs: NDArray, grid: Grid) -> dict[str, 
     found: dict[str, Any] = {}
     for number, side in enumerate(SIDES, start=1):
         height = []
-        for vessel in ("artery", "vein"):
+        for vessel in (ARTERY, VEIN):
             mask = (labels == class_value(vessel, side)) & (lungs == number)
             if mask.sum() * grid.voxel_ml < LEAST_ML:
                 break

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lacaf.classes import SIDES, VESSELS
+from lacaf.classes import TABLE
 from lacaf.coding import Coding
 from lacaf.coverage import Coverage, State
-from lacaf.harmonize.sides import STRAY_SHARE
+from lacaf.harmonize.sides import STRAY_FRACTION
 
 
 def coverage(
@@ -18,20 +18,24 @@ def coverage(
     Every lung has arteries and veins: a class that could have been drawn and was not is
     ``unknown`` (the expert drew one kind of vessel), never ``absent``, which only something
     other than a label file could tell.
+
+    A class without a side asks for no lung of its own: it is labelled wherever one lung or both
+    are. That says nothing of the lung that was not labelled, for what is not drawn there is 255
+    in the labels, which is no background of any class.
     """
     states: Coverage = {}
     flags = []
-    for side in SIDES:
-        most = max(ml[f"{side}_{vessel}"] for vessel in VESSELS)
-        for vessel in VESSELS:
-            name = f"{side}_{vessel}"
-            drawn = ml[name] >= max(min_vessel_ml, STRAY_SHARE * most) and ml[name] > 0
-            could = side in sides and name in coding.classes(side)
-            state: State = "labelled" if could and drawn else "unknown"
-            states[name] = state
-            if could and not drawn:
-                flags.append(
-                    f"{name}: only {ml[name]:.2f} ml though the coding has it and the {side} lung "
-                    "is labelled; taken as not drawn, so unknown"
-                )
+    for row in TABLE:
+        here = ml[row.name]
+        beside = [ml[one.name] for one in TABLE if row.side and one.side == row.side]
+        drawn = here > 0 and here >= max(min_vessel_ml, STRAY_FRACTION * max(beside, default=0.0))
+        could = row.side in ("", *sides) and row.name in coding.classes(row.side)
+        state: State = "labelled" if could and drawn else "unknown"
+        states[row.name] = state
+        if could and not drawn:
+            lung = f" and the {row.side} lung is labelled" if row.side else ""
+            flags.append(
+                f"{row.name}: only {here:.2f} ml though the coding has it{lung}; taken as not "
+                "drawn, so unknown"
+            )
     return states, flags

@@ -10,17 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.classes import CLASSES, SIDES, UNKNOWN
-from lacaf.coding import Coding
+from lacaf.classes import BY_NAME, SIDES, TABLE, UNKNOWN, VESSELS, values_of
+from lacaf.coding import NO_CLASS, Coding
 from lacaf.fault import Missing, Refusal
 from lacaf.volume import Volume, resample
 
-#: Vessels whose side is not known yet, beside the canonical values 1 to 4 and 255.
-ARTERY, VEIN = 5, 6
+#: The blood vessels: what anatomy and HU tell of labels, they tell of these alone.
+ARTERY, VEIN = "artery", "vein"
+
+_LATER = [vessel for vessel in VESSELS if vessel not in BY_NAME]
+#: Codes of vessels whose side is not known yet: the last ones before UNKNOWN, so that none is
+#: ever the value of a class. No file holds them.
+UNSIDED = {vessel: UNKNOWN - len(_LATER) + n for n, vessel in enumerate(_LATER)}
 CODE = {
-    **{name: value for value, name in enumerate(CLASSES, start=1)},
-    "artery": ARTERY,
-    "vein": VEIN,
+    **{row.name: row.value for row in TABLE},
+    **UNSIDED,
     "other": 0,
     "unknown": UNKNOWN,
 }
@@ -30,9 +34,22 @@ MOST_VALUES = 2**16
 RIGHT_CODING = "declare the right coding in the case table, or your own under codings"
 
 
-def is_vessel(codes: NDArray) -> NDArray[np.bool_]:
-    """Whether a code, or a canonical label, is a vessel."""
+def is_drawn(codes: NDArray) -> NDArray[np.bool_]:
+    """Whether a code, or a canonical label, is of any class."""
     return (codes > 0) & (codes != UNKNOWN)
+
+
+def is_vessel(codes: NDArray[np.uint8], *vessels: str) -> NDArray[np.bool_]:
+    """Whether a code, or a canonical label, is of these vessels, with a side or without.
+
+    Args:
+        codes: any shape, see CODE.
+        vessels: kinds that have sides; arteries and veins if none is given.
+    """
+    table = np.zeros(256, bool)
+    for vessel in vessels or (ARTERY, VEIN):
+        table[[*values_of(vessel=vessel), UNSIDED[vessel]]] = True
+    return table.take(codes)
 
 
 def read_codes(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], list[str]]:
@@ -50,11 +67,11 @@ def read_codes(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any],
     if coding.patterns:
         codes, facts, flags = _merged(converted, coding)
     else:
-        labels = _whole(volume.read(_existing(converted / "labels.nii.gz")), "the label file")
+        labels = _integers(volume.read(_existing(converted / "labels.nii.gz")), "the label file")
         if coding.undeclared:
             raise _undeclared(labels, volume.read(_existing(converted / "image.nii.gz")))
         codes = Volume(_decoded(labels.array, coding.values or {}), labels.grid)
-    if not is_vessel(codes.array).any():
+    if not is_drawn(codes.array).any():
         raise Refusal(
             "no voxel is labelled as a vessel",
             expectation="labelled arteries or veins",
@@ -70,7 +87,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _whole(labels: Volume, file: str) -> Volume:
+def _integers(labels: Volume, file: str) -> Volume:
     """The labels as integers."""
     if np.issubdtype(labels.array.dtype, np.integer):
         return labels
@@ -78,8 +95,8 @@ def _whole(labels: Volume, file: str) -> Volume:
     worst = float(np.abs(labels.array - rounded).max())
     if not worst < 1e-3:
         raise Refusal(
-            f"values are no whole numbers (off by up to {worst:.2f})",
-            expectation="one whole number for each voxel",
+            f"values are no integers (off by up to {worst:.2f})",
+            expectation="one integer for each voxel",
             remedy="export labels, not probabilities, without interpolation",
             file=file,
         )
@@ -153,7 +170,7 @@ def _merged(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], li
     absent, flags = _sides_left_out(converted, coding)
     codes: Volume | None = None
     facts: dict[str, Any] = {}
-    order = sorted(meanings, key=lambda meaning: meaning not in ("other", "unknown"))
+    order = sorted(meanings, key=lambda meaning: meaning not in NO_CLASS)
     for meaning in (one for one in order if one not in absent):
         part, file = _part(converted, meaning)
         mask = part.array != 0
@@ -166,13 +183,14 @@ def _merged(converted: Path, coding: Coding) -> tuple[Volume, dict[str, Any], li
                 remedy="export all label files of a case on the same grid",
                 file=file,
             )
-        clash = mask & is_vessel(codes.array)
-        smaller = min(int(mask.sum()), int(is_vessel(codes.array).sum()))
-        if meaning in ("artery", "vein", *CLASSES) and smaller:
+        drawn = is_drawn(codes.array)
+        clash = mask & drawn
+        smaller = min(int(mask.sum()), int(drawn.sum()))
+        if meaning not in NO_CLASS and smaller:
             ml = round(float(clash.sum() * part.grid.voxel_ml), 3)
-            share = float(clash.sum() / smaller)
-            facts = _wider(facts, {"overlap_share": round(share, 5), "overlap_ml": ml})
-            flags += _overlap(share, ml, coding.overlap_share, file)
+            fraction = float(clash.sum() / smaller)
+            facts = _wider(facts, {"overlap_share": round(fraction, 5), "overlap_ml": ml})
+            flags += _overlap(fraction, ml, coding.overlap_share, file)
         codes.array[mask] = CODE[meaning]
         codes.array[clash] = UNKNOWN
     assert codes is not None  # a coding has at least one file
@@ -184,7 +202,7 @@ def _sides_left_out(converted: Path, coding: Coding) -> tuple[set[str], list[str
 
     If a part of a lung's files is there, the others are missed; so are those of both lungs.
     """
-    lists = {side: {c for c in coding.meanings() if c.startswith(side)} for side in SIDES}
+    lists = {side: coding.classes(side) & coding.meanings() for side in SIDES}
     empty = {
         side
         for side, classes in lists.items()
@@ -209,7 +227,7 @@ def _part(converted: Path, meaning: str) -> tuple[Volume, str]:
             remedy="fetch it, or declare a coding without it under codings",
             file=file,
         )
-    return _whole(volume.read(path), file), file
+    return _integers(volume.read(path), file), file
 
 
 def _wider(facts: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -217,12 +235,12 @@ def _wider(facts: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return new if new["overlap_share"] >= facts.get("overlap_share", 0) else facts
 
 
-def _overlap(share: float, ml: float, allowed: float, file: str) -> list[str]:
+def _overlap(fraction: float, ml: float, allowed: float, file: str) -> list[str]:
     """A flag for files that overlap a little; a Refusal if they overlap much."""
-    if not share:
+    if not fraction:
         return []
-    finding = f"{ml:.2f} ml ({share:.1%} of the smaller) belong to two vessels"
-    if share > allowed:
+    finding = f"{ml:.2f} ml ({fraction:.1%} of the smaller) belong to two vessels"
+    if fraction > allowed:
         raise Refusal(
             finding,
             expectation=f"files that overlap by at most {allowed:.0%}, as the coding says",

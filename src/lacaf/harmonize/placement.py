@@ -4,6 +4,9 @@ Vessels are denser than the lung around them. The mean of that excess under the 
 for every shift of the labels at once (a cross-correlation by FFT), and for the labels mirrored
 along each axis of the body. A tree of vessels has no symmetry: mirrored or shifted by more than
 its own thickness it lies on nothing (docs/harmonize.md has the numbers).
+
+Written by hand because registration libraries search for the best place and stop there; here
+the question is how much better it is than the given one and than all others.
 """
 
 from __future__ import annotations
@@ -35,10 +38,10 @@ REFUSED_GAIN = 1.4
 #: Flagged: another place fits so many times better. About 1 mm off.
 FLAGGED_GAIN = 1.08
 
-#: A tree of vessels fits one place: shifts this far from the best, mm, give less than this share
+#: A tree of vessels fits one place: shifts this far from the best, mm, give less than this fraction
 #: of it. What fits many places (a blob, a lung) says nothing of its own.
-APART_MM, NEXT_SHARE = 10.0, 0.5
-#: A fit of this much elsewhere is beyond doubt, and the reason for all else that is odd, HU.
+APART_MM, NEXT_FRACTION = 10.0, 0.5
+#: A fit of this much elsewhere is beyond doubt, and the reason for all else that is doubtful, HU.
 CERTAIN_HU = 100.0
 
 AXES = ("head to feet", "front to back", "left to right")  # of the array, z y x
@@ -70,7 +73,7 @@ class Placement:
     @property
     def one_place(self) -> bool:
         """Whether they fit one place alone, as a tree does; a blob fits many."""
-        return self.best_hu >= LEAST_HU and self.next_hu < NEXT_SHARE * self.best_hu
+        return self.best_hu >= LEAST_HU and self.next_hu < NEXT_FRACTION * self.best_hu
 
     @property
     def certainly_elsewhere(self) -> bool:
@@ -167,16 +170,15 @@ def _search_grid(grid: Grid) -> Grid:
     return Grid.upright((z, y, x), SEARCH_MM, tuple(low))
 
 
-def _coarse(mask: NDArray[np.bool_], grid: Grid, to: Grid) -> NDArray[np.float32]:
-    return resample(low_passed(Volume(mask.astype(np.float32), grid), to), to).array
+def _coarse(array: NDArray, grid: Grid, to: Grid) -> NDArray[np.float32]:
+    return resample(low_passed(Volume(array, grid), to), to).array
 
 
 def _excess(image: Volume, lungs: NDArray[np.bool_], to: Grid) -> NDArray[np.float32]:
     """HU above the mean of the lung around, in the lungs; 0 elsewhere."""
     from scipy import ndimage
 
-    clipped = Volume(np.clip(image.array, *HU_RANGE).astype(np.float32), image.grid)
-    hu = resample(low_passed(clipped, to), to).array
+    hu = _coarse(np.clip(image.array, *HU_RANGE), image.grid, to)
     lung = (_coarse(lungs, image.grid, to) > 0.5).astype(np.float32)
     width = SURROUNDINGS_MM / SEARCH_MM
     around = ndimage.gaussian_filter(hu * lung, width, truncate=2.5)

@@ -8,31 +8,31 @@ from numpy.typing import NDArray
 from lacaf.classes import UNKNOWN
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
-from lacaf.harmonize.meaning import is_vessel
+from lacaf.harmonize.meaning import is_drawn
 from lacaf.volume import Volume, low_passed, resample
 
-#: At least this share of the labelled voxels must lie inside the image.
-INSIDE_SHARE = 0.98
+#: At least this fraction of the labelled voxels must lie inside the image.
+INSIDE_FRACTION = 0.98
 #: Labels whose voxels have so many times the image's volume are too coarse for thin vessels.
 COARSE_TIMES = 8.0
-#: A voxel is vessel from a share of this much on, whatever it takes to keep the volume.
-SHARE_RANGE = (0.3, 0.5)
+#: A voxel is vessel from a fraction of this much on, whatever it takes to keep the volume.
+FRACTION_RANGE = (0.3, 0.5)
 #: Nor is a voxel background if more of it than this is unknown: a vessel that nobody named may
 #: be thinner than a voxel.
-SILENT_SHARE = 0.1
+UNLABELLED_FRACTION = 0.1
 
 
 def check_overlap(codes: Volume, image: Grid) -> tuple[float, list[str]]:
-    """The share of labelled voxels that lie in the image, and flags of the labels' own grid.
+    """The fraction of labelled voxels that lie in the image, and flags of the labels' own grid.
 
     Raises:
         Refusal: they do not lie in it: they belong to another scan or place.
     """
     if codes.grid.same_as(image):
         return 1.0, []
-    index = image.to_index(codes.grid.to_mm(np.argwhere(is_vessel(codes.array))))
+    index = image.to_index(codes.grid.to_mm(np.argwhere(is_drawn(codes.array))))
     inside = float(((index > -0.5) & (index < np.array(image.shape) - 0.5)).all(axis=1).mean())
-    if inside < INSIDE_SHARE:
+    if inside < INSIDE_FRACTION:
         raise Refusal(
             f"only {inside:.0%} of the labelled voxels lie inside the image",
             expectation="labels in the place of their image",
@@ -52,66 +52,66 @@ def on_image(codes: Volume, grid: Grid) -> NDArray[np.uint8]:
     """Codes on the CT's grid; where the label file does not reach, nothing is known (255).
 
     A grid that only orders the same voxels otherwise is copied voxel by voxel; on any other, a
-    voxel that is at least half vessel becomes the vessel with the largest share.
+    voxel that is at least half vessel becomes the vessel with the largest fraction.
     """
     if _same_voxels(codes.grid, grid):
         return resample(codes, grid, "nearest", fill=UNKNOWN).array
-    return _by_share(codes, grid, keep_volume=False)[0]
+    return _by_fraction(codes, grid, keep_volume=False)[0]
 
 
 def on_working(codes: Volume, grid: Grid) -> tuple[NDArray[np.uint8], float]:
-    """Codes on the working grid, and the share from which a voxel counts as vessel.
+    """Codes on the working grid, and the fraction from which a voxel counts as vessel.
 
     Vessels thinner than a voxel fill no voxel to the half, so a threshold of 0.5 would cut them
-    off. The share is lowered until the vessels keep their volume (not below SHARE_RANGE).
+    off. The fraction is lowered until the vessels keep their volume (not below FRACTION_RANGE).
     """
-    return _by_share(codes, grid, keep_volume=True)
+    return _by_fraction(codes, grid, keep_volume=True)
 
 
-def _by_share(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[np.uint8], float]:
-    """Codes by the largest share, worked out where vessels are; elsewhere nothing is vessel."""
+def _by_fraction(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[np.uint8], float]:
+    """Codes by the largest fraction, worked out where vessels are; elsewhere nothing is vessel."""
     out = np.zeros(grid.shape, np.uint8)
-    vessel = is_vessel(codes.array)
-    least = SHARE_RANGE[1]
-    silent = _silent_share(codes, grid)
+    vessel = is_drawn(codes.array)
+    least = FRACTION_RANGE[1]
+    unlabelled = _unlabelled_fraction(codes, grid)
     if vessel.any():
         part = _around(codes, vessel, grid)
         box, here = _part_of(grid, part.grid.corners_mm())
-        winner, total = _shares(part, here)
+        winner, total = _fractions(part, here)
         if keep_volume:
             wanted = vessel.sum() * part.grid.voxel_ml / grid.voxel_ml
-            least = _share_that_keeps(total, wanted)
+            least = _fraction_that_keeps(total, wanted)
         out[box] = np.where(total >= least, winner, 0)
-    out[(silent > SILENT_SHARE) & (out == 0)] = UNKNOWN
+    out[(unlabelled > UNLABELLED_FRACTION) & (out == 0)] = UNKNOWN
     return out, least
 
 
-def _shares(part: Volume, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The vessel with the largest share of each voxel, and the share of all vessels."""
+def _fractions(part: Volume, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The vessel with the largest fraction of each voxel, and the fraction of all vessels."""
     best = np.zeros(grid.shape, np.float32)
     total = np.zeros(grid.shape, np.float32)
     winner = np.zeros(grid.shape, np.uint8)
-    for value in np.unique(part.array[is_vessel(part.array)]):
+    for value in np.unique(part.array[is_drawn(part.array)]):
         mask = Volume((part.array == value).astype(np.float32), part.grid)
-        share = resample(low_passed(mask, grid), grid).array
-        total += share
-        winner[share > best] = value
-        np.maximum(best, share, out=best)
+        fraction = resample(low_passed(mask, grid), grid).array
+        total += fraction
+        winner[fraction > best] = value
+        np.maximum(best, fraction, out=best)
     return winner, total
 
 
-def _silent_share(codes: Volume, grid: Grid) -> NDArray:
-    """The share of each voxel about which nothing is known; all of it beyond the labels' grid."""
-    silent = codes.array == UNKNOWN
-    if not silent.any():
-        reach = Volume(silent.view(np.uint8), codes.grid)
+def _unlabelled_fraction(codes: Volume, grid: Grid) -> NDArray:
+    """What fraction of each voxel nothing is known of; all of it beyond the labels' grid."""
+    unlabelled = codes.array == UNKNOWN
+    if not unlabelled.any():
+        reach = Volume(unlabelled.view(np.uint8), codes.grid)
         return resample(reach, grid, "nearest", fill=1).array.astype(bool)
-    return resample(Volume(silent.astype(np.float32), codes.grid), grid, fill=1.0).array
+    return resample(Volume(unlabelled.astype(np.float32), codes.grid), grid, fill=1.0).array
 
 
-def _share_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
-    """The threshold above which about so many voxels lie, within SHARE_RANGE."""
-    low, high = SHARE_RANGE
+def _fraction_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
+    """The threshold above which about so many voxels lie, within FRACTION_RANGE."""
+    low, high = FRACTION_RANGE
     candidates = np.sort(total[total >= low])[::-1]
     if not candidates.size:
         return low
@@ -121,15 +121,17 @@ def _share_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
 
 def _around(codes: Volume, mask: NDArray[np.bool_], grid: Grid) -> Volume:
     """The part of the labels around the vessels, with room for the low-pass."""
+    from scipy import ndimage
+
     spacing = np.array(codes.grid.spacing_mm)
     room = np.ceil(2 * max(grid.spacing_mm) / spacing).astype(int) + 1
-    ends = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        ends.append((max(used[0] - room[axis], 0), used[-1] + room[axis] + 1))
+    found = ndimage.find_objects(mask.view(np.uint8))[0]
+    box = tuple(
+        slice(max(part.start - n, 0), part.stop + n) for part, n in zip(found, room, strict=True)
+    )
     affine = codes.grid.affine.copy()
-    affine[:3, 3] = codes.grid.to_mm(np.array([low for low, _ in ends]))
-    array = codes.array[tuple(slice(*end) for end in ends)]
+    affine[:3, 3] = codes.grid.to_mm(np.array([part.start for part in box]))
+    array = codes.array[box]
     return Volume(array, Grid(array.shape, affine))
 
 

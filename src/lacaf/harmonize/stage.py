@@ -25,7 +25,7 @@ Float = NDArray[np.float32]
 
 def harmonize(
     case: Case,
-    section: Harmonize,
+    params: Harmonize,
     coding: Coding | None,
     converted: Path,
     cropped: Path,
@@ -34,7 +34,7 @@ def harmonize(
     """Write a case's canonical labels and say what is known of each class.
 
     Writes ``labels.nii.gz`` on the CT's own grid (for scores) and ``labels_working.nii.gz`` on
-    the working grid (for training), both uint8: 0 background, 1 to 4 the classes, 255 unknown.
+    the working grid (for training), both uint8: 0 background, the classes' values, 255 unknown.
     A case without labels gets no files and a coverage of unknown.
 
     Returns:
@@ -51,21 +51,21 @@ def harmonize(
     codes, checks, flags = _read(converted, coding, image_grid)
     chest_ct = _read_chest(cropped)
     grid = chest_ct.lungs.grid
-    coded, share = sampling.on_working(codes, grid)
+    coded, fraction = sampling.on_working(codes, grid)
     region = chest.draw(coded, chest_ct.lungs.array, chest_ct.left_mm, chest_ct.right_mm, grid)
     sided = chest.canonical(coded, region, Rule(shared_unknown=False))
-    judged, notes = _judged(sided, codes, chest_ct, section)
+    judged, notes = _judged(sided, codes, chest_ct, params)
     checks, flags = checks | judged, flags + notes
 
     in_lungs = sides.vessels_in_lungs(sided, chest_ct.lungs.array, grid.voxel_ml)
-    labelled, found = sides.labelled_sides(case.labelled_side, in_lungs, section.min_vessel_ml)
+    labelled, found = sides.labelled_sides(case.labelled_side, in_lungs, params.min_vessel_ml)
     central = chest.central_ml(sided, region, grid.voxel_ml)
-    rule = Rule(labelled, _middle_known(section, central), section.central == "unknown")
+    rule = Rule(labelled, _middle_known(params, central), params.central == "unknown")
     working = chest.canonical(coded, region, rule)
     laid = chest.laid_on(Volume(region, grid), image_grid)
     on_image = chest.canonical(sampling.on_image(codes, image_grid), laid, rule)
     ml = sides.class_ml(on_image, image_grid.voxel_ml)
-    coverage, notes = known.coverage(coding, labelled, ml, section.min_vessel_ml)
+    coverage, notes = known.coverage(coding, labelled, ml, params.min_vessel_ml)
     volume.write(Volume(on_image, image_grid), folder / "labels.nii.gz")
     volume.write(Volume(working, grid), folder / "labels_working.nii.gz")
     shared = meaning.is_vessel(sided) & (working == UNKNOWN)
@@ -82,7 +82,7 @@ def harmonize(
             "mediastinum": "known" if rule.middle_known else "unknown",
             "central_ml": central,
             "of_neither_side_ml": round(float(shared.sum() * grid.voxel_ml), 3),
-            "vessel_share": round(share, 3),
+            "vessel_share": round(fraction, 3),
             "unknown_share": round(float((working == UNKNOWN).mean()), 4),
         },
         "flags": flags + notes,
@@ -123,15 +123,20 @@ def _read(converted: Path, coding: Coding, image: Grid) -> tuple[Volume, dict[st
 
 
 def _judged(
-    sided: NDArray[np.uint8], codes: Volume, chest_ct: Chest, section: Harmonize
+    sided: NDArray[np.uint8], codes: Volume, chest_ct: Chest, params: Harmonize
 ) -> tuple[dict[str, Any], list[str]]:
-    """The numbers by which the labels are judged, and flags; a Refusal if they cannot be right."""
-    refuse = section.doubtful == "refuse"
+    """The numbers by which the labels are judged, and flags; a Refusal if they cannot be right.
+
+    Anatomy and HU judge arteries and veins; labels without any (airways) are not judged.
+    """
+    all_ml = float(meaning.is_vessel(codes.array).sum() * codes.grid.voxel_ml)
+    if not all_ml:
+        return {}, []
+    refuse = params.doubtful == "refuse"
     lungs, image = chest_ct.lungs, chest_ct.image
     place = placement.find(meaning.is_vessel(sided), lungs.array, image)
     if place.certainly_elsewhere:
-        placement.check(place, refuse=refuse)  # the reason for whatever else would be odd
-    all_ml = float(meaning.is_vessel(codes.array).sum() * codes.grid.voxel_ml)
+        placement.check(place, refuse=refuse)  # the reason for whatever else would be doubtful
     nearest_mm = np.minimum(chest_ct.left_mm, chest_ct.right_mm)
     found = evidence.measured(sided, lungs.array, image, nearest_mm, all_ml)
     flags = evidence.check(found) + placement.check(place, refuse=refuse)
@@ -141,16 +146,16 @@ def _judged(
     return {"placement": place.facts(), "artery_above_vein_mm": above_mm, **found}, flags
 
 
-def _middle_known(section: Harmonize, central_ml: dict[str, float]) -> bool:
+def _middle_known(params: Harmonize, central_ml: dict[str, float]) -> bool:
     """Whether the expert's drawing goes on into the middle of the chest.
 
     Each kind of vessel must: with a trunk but no atrium, central veins would be background.
     """
-    if section.mediastinum == "auto":
-        return all(ml >= section.min_vessel_ml for ml in central_ml.values())
-    return section.mediastinum == "known"
+    if params.mediastinum == "auto":
+        return bool(central_ml) and all(ml >= params.min_vessel_ml for ml in central_ml.values())
+    return params.mediastinum == "known"
 
 
 def _sides_from(coding: Coding) -> str:
-    without = {"artery", "vein"} & coding.meanings()
-    return "the lung that a vessel leads to" if without else "coding"
+    later = coding.meanings() & set(meaning.UNSIDED)
+    return "the lung that a vessel leads to" if later else "coding"

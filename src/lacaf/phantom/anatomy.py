@@ -19,7 +19,7 @@ from lacaf.phantom.thorax import Thorax
 from lacaf.phantom.tree import Tree
 
 #: A bronchus' outer radius: this multiple of the lumen's, and so much more.
-WALL_SHARE, WALL_MM = 1.2, 0.3
+WALL_TIMES, WALL_MM = 1.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Growth:
         veins: the same of the veins.
         tip_mm: radius of the tips, median.
         tip_spread: standard deviation of its logarithm.
-        leak: flow lost to twigs, mm^3 per mm (see :func:`lacaf.phantom.tree.murray`).
+        leak: flow lost to small branches, mm^3 per mm (see :func:`lacaf.phantom.tree.murray`).
         step_mm: length of a growth step.
         airway_mm: the arteries at least this thick carry a bronchus that is drawn.
         gap_mm: room between the walls of vessels of different kinds.
@@ -75,18 +75,18 @@ def grow(body: Thorax, rules: Growth, rng: np.random.Generator) -> Anatomy:
         kind: central.stem(getattr(central, kind.upper()), body.scale, rng)
         for kind in ("airways", "arteries", "veins")
     }
-    shares = _lobes(body, rng)
+    clouds = _lobes(body, rng)
     points, parent = roots["arteries"].points, roots["arteries"].parent
-    for place, cloud in shares.items():
-        count = max(3, round(rules.arteries * len(cloud) / _total(shares)))
+    for place, cloud in clouds.items():
+        count = max(3, round(rules.arteries * len(cloud) / _total(clouds)))
         root = roots["arteries"].ends[central.LOBAR[place]["arteries"]]
         points, parent = _graft(points, parent, root, cloud, count, rules, rng)
     arteries = _radii(points, parent, roots["arteries"], rules, rng)
     airways = _bronchi(arteries, roots, rules)
     obstacles = _together(tree.balls(arteries), tree.balls(walls(airways)))
     points, parent = roots["veins"].points, roots["veins"].parent
-    for place, cloud in shares.items():
-        count = max(3, round(rules.veins * len(cloud) / _total(shares)))
+    for place, cloud in clouds.items():
+        count = max(3, round(rules.veins * len(cloud) / _total(clouds)))
         far = cloud[_farthest(cloud, obstacles)]
         root = roots["veins"].ends[central.LOBAR[place]["veins"]]
         points, parent = _graft(points, parent, root, far, count, rules, rng, obstacles)
@@ -99,26 +99,26 @@ def walls(airways: Tree) -> Tree:
     """The airways with their walls."""
     return replace(
         airways,
-        start_mm=WALL_SHARE * airways.start_mm + WALL_MM,
-        end_mm=WALL_SHARE * airways.end_mm + WALL_MM,
+        start_mm=WALL_TIMES * airways.start_mm + WALL_MM,
+        end_mm=WALL_TIMES * airways.end_mm + WALL_MM,
     )
 
 
 def _lobes(body: Thorax, rng: np.random.Generator) -> dict[tuple[str, str], NDArray]:
-    """Points that fill each lobe, as many as its share of the lungs' volume."""
+    """Points that fill each lobe, as many as its fraction of the lungs' volume."""
     volumes = thorax.volumes_ml(body)
-    shares = {}
+    clouds = {}
     for side, volume in zip(("left", "right"), volumes, strict=True):
         count = round(16000 * volume / sum(volumes))
         cloud = thorax.sample(body, side, count, 4.0 * body.scale, rng)
         index = thorax.lobe(body, side, cloud)
         for number, name in enumerate(thorax.LOBES[side]):
-            shares[side, name] = cloud[index == number]
-    return shares
+            clouds[side, name] = cloud[index == number]
+    return clouds
 
 
-def _total(shares: dict[tuple[str, str], NDArray]) -> int:
-    return sum(len(cloud) for cloud in shares.values())
+def _total(clouds: dict[tuple[str, str], NDArray]) -> int:
+    return sum(len(cloud) for cloud in clouds.values())
 
 
 def _graft(
@@ -152,7 +152,7 @@ def _graft(
 def _radii(
     points: NDArray, parent: NDArray, roots: Stem, rules: Growth, rng: np.random.Generator
 ) -> Tree:
-    """Prune twigs shorter than two steps, smooth, and set the radii."""
+    """Prune spurs shorter than two steps, smooth, and set the radii."""
     known = np.arange(len(points)) < len(roots.points)
     grown = _prune(tree.plain(points, parent, known), 2)
     grown = tree.smooth(grown, 3)
@@ -181,7 +181,7 @@ def _only_grown_children(grown: Tree) -> NDArray[np.bool_]:
 
 
 def _prune(grown: Tree, least: int) -> Tree:
-    """Drop twigs of fewer than ``least`` segments: they would only be bumps on their parent."""
+    """Drop spurs of fewer than ``least`` segments: they would only be bumps on their parent."""
     children = grown.children
     wanted = np.ones(len(grown.points), bool)
     for tip in np.flatnonzero((children == 0) & ~grown.fixed):
@@ -215,12 +215,12 @@ def _bronchi(arteries: Tree, roots: dict[str, Stem], rules: Growth) -> Tree:
         way /= max(np.linalg.norm(way), 1e-6)
         side = beside[origin]
         if children[origin] > 1:
-            side = _out_of_the_fork(side, way, arteries, origin)
+            side = _out_of_the_bifurcation(side, way, arteries, origin)
         side = side - (side @ way) * way
         side /= max(np.linalg.norm(side), 1e-6)
         # a bronchus is outside about as wide as its artery
         outer = 0.95 * arteries.end_mm[node]
-        lumen = (outer - WALL_MM) / WALL_SHARE
+        lumen = (outer - WALL_MM) / WALL_TIMES
         apart = arteries.end_mm[node] + outer + 0.3 * rules.gap_mm
         before = np.linalg.norm(points[place[origin]] - arteries.points[origin])
         apart = max(apart, before - 0.7 * rules.step_mm)  # bronchi approach smoothly
@@ -234,8 +234,8 @@ def _bronchi(arteries: Tree, roots: dict[str, Stem], rules: Growth) -> Tree:
     return replace(airways, points=bent.points)
 
 
-def _out_of_the_fork(side: NDArray, way: NDArray, arteries: Tree, origin: int) -> NDArray:
-    """Turn the bronchus' side towards the normal of a fork, so that it need not cross it."""
+def _out_of_the_bifurcation(side: NDArray, way: NDArray, arteries: Tree, origin: int) -> NDArray:
+    """Turn the bronchus' side towards the normal of a bifurcation, so that it need not cross it."""
     before = arteries.points[origin] - arteries.points[arteries.parent[origin]]
     normal = np.cross(before, way)
     size = np.linalg.norm(normal)
@@ -267,7 +267,7 @@ def _farthest(cloud: NDArray, obstacles: tree.Obstacles) -> NDArray[np.bool_]:
 def _apart(
     veins: Tree, obstacles: tree.Obstacles, roots: Stem, rules: Growth, rng: np.random.Generator
 ) -> Tree:
-    """Bend the veins away from arteries and bronchi; cut off twigs that still cross them."""
+    """Bend the veins away from arteries and bronchi; cut off spurs that still cross them."""
     for _ in range(3):
         veins = tree.push_away(veins, obstacles, rules.gap_mm, 12)
         crossing = tree.overlap(veins, obstacles, -0.15 * rules.tip_mm) > 0

@@ -19,7 +19,7 @@ ODDS: dict[str, dict[Phase, float]] = {
     "demo": {"none": 0.0, "artery": 0.80, "vein": 0.10, "mixed": 0.10},
     "realistic": {"none": 0.40, "artery": 0.20, "vein": 0.15, "mixed": 0.25},
 }
-#: Share of the realistic cases in the mixed phase whose arteries and veins are alike.
+#: Fraction of the realistic cases in the mixed phase whose arteries and veins are alike.
 SAME_IN_MIXED = 0.4
 BLOOD_HU = (36.0, 52.0)
 #: Standard deviation of the noise, HU.

@@ -31,7 +31,7 @@ TEST: tuple[Pattern, ...] = (
     ("vein1_artery2", "right", "labels.mha"),
 )
 RAW = PurePosixPath("data/raw")
-TEST_SHARE, VAL_SHARE = 0.2, 0.15
+TEST_FRACTION, VAL_FRACTION = 0.2, 0.15
 
 
 def table(n: int) -> str:
@@ -44,7 +44,7 @@ def table(n: int) -> str:
     """
     if n < 3:
         raise ValueError(f"{n} phantom cases: needs at least 3, one each to train, val and test")
-    test, val = max(1, round(TEST_SHARE * n)), max(1, round(VAL_SHARE * n))
+    test, val = max(1, round(TEST_FRACTION * n)), max(1, round(VAL_FRACTION * n))
     splits = [("train", TRAIN)] * (n - val - test) + [("val", VAL)] * val + [("test", TEST)] * test
     lines = [",".join(COLUMNS)]
     seen = {"train": 0, "val": 0, "test": 0}

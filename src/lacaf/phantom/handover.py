@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lacaf import volume
 from lacaf.cases import Case
-from lacaf.classes import CLASSES, SIDES
+from lacaf.classes import SIDES, TABLE
 from lacaf.coding import Coding
 from lacaf.phantom.handling import Handling, draw, lay, reordered
 from lacaf.phantom.identity import fake_identity
@@ -86,8 +86,11 @@ def _below(path: Path, case: str) -> Path:
 def _write_labels(
     truth: Volume, coding: Coding, side: str, path: Path, rng: np.random.Generator
 ) -> None:
-    """Labels as somebody drew them: one side or both, in the coding, with their own axis order."""
-    known = np.array([0, *(side in ("both", name.split("_")[0]) for name in CLASSES)], bool)
+    """Labels as somebody drew them: one side or both, in the coding, with their own axis order.
+
+    What has no side is drawn whole.
+    """
+    known = np.array([False, *(side == "both" or row.side in ("", side) for row in TABLE)])
     drawn = np.where(known[truth.array], truth.array, 0)
     axes, flips = rng.permutation(3).tolist(), (rng.random(3) < 0.5).tolist()
     if coding.values is not None:
@@ -104,9 +107,7 @@ def _write_labels(
 
 def _coded(drawn: NDArray, value_of: dict[Any, int]) -> NDArray:
     """Canonical labels in the values of a coding; what it has no word for becomes 0."""
-    table = [0]
-    for name in CLASSES:
-        table.append(value_of.get(name, value_of.get(name.split("_")[1], 0)))
+    table = [0, *(value_of.get(row.name, value_of.get(row.vessel, 0)) for row in TABLE)]
     dtype = np.uint8 if min(table) >= 0 and max(table) < 256 else np.int16
     return np.array(table, dtype)[drawn]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lacaf.classes import CLASSES, UNKNOWN
+from lacaf.classes import SIDES, TABLE, UNKNOWN, class_value, values_of
 from lacaf.coverage import nearest_side
 from lacaf.grid import Grid
 from lacaf.params.phantom import Phantom
@@ -32,8 +32,8 @@ class Rendered:
 
     Attributes:
         image: ``(Z, Y, X)`` int16, HU.
-        labels: uint8, what an expert draws who draws all: 1 left artery, 2 left vein, 3 right
-            artery, 4 right vein; the trunk, which leads to both lungs, on the nearest one's side.
+        labels: uint8, what an expert draws who draws all: the values of the classes; the trunk,
+            which leads to both lungs, on the nearest one's side.
         truth: the same with 255 where a vessel is of neither side alone: the trunk.
         lungs: uint8, 1 left, 2 right, with the vessels inside them.
         airways: uint8, 1 lumen of windpipe and bronchi, 2 their walls.
@@ -125,9 +125,10 @@ def _blur_and_noise(image: NDArray, noise_hu: float, rng: np.random.Generator) -
 def _labels(
     patient: Anatomy, tubes: dict[str, NDArray], lungs: NDArray, grid: Grid
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The four classes where a vessel fills at least half a voxel, and which lead to both lungs.
+    """The classes where a vessel fills at least half a voxel, and which lead to both lungs.
 
-    The side is that of the lungs that a vessel leads to. The atrium is heart, no vein.
+    The side is that of the lungs that a vessel leads to. The atrium is heart, no vein. The lumen
+    of the airways is there only if the table of classes has it.
     """
     artery = (tubes["artery"] >= 128) & (tubes["artery"] >= tubes["vein"])
     vein = (tubes["vein"] >= 128) & ~artery
@@ -143,8 +144,13 @@ def _labels(
         whose = tree.leads_to(grown)[tree.nearest_node(grown, places)]
         shared[central_part] = whose == 3
         side[central_part] = np.where(whose == 3, side[central_part], whose)
-    kind = artery + 2 * vein.astype(np.uint8)
-    return np.where(kind > 0, kind + 2 * (side - 1), 0).astype(np.uint8), shared
+    labels = np.zeros(grid.shape, np.uint8)
+    for value in values_of(vessel="airway", side=""):
+        labels[tubes["lumen"] >= 128] = value
+    for vessel, mask in (("artery", artery), ("vein", vein)):
+        of_side = np.array([0, *(class_value(vessel, name) for name in SIDES)], np.uint8)
+        labels[mask] = of_side[side[mask]]
+    return labels, shared
 
 
 def _nearest_lung(lungs: NDArray, grid: Grid) -> NDArray[np.uint8]:
@@ -169,9 +175,9 @@ def _facts(
     lungs: NDArray,
     grid: Grid,
 ) -> dict[str, Any]:
-    counts = np.bincount(labels.ravel(), minlength=5)
-    volumes = {name: float(counts[i] * grid.voxel_ml) for i, name in enumerate(CLASSES, start=1)}
-    for value, side in ((1, "left"), (2, "right")):
+    counts = np.bincount(labels.ravel(), minlength=UNKNOWN)
+    volumes = {row.name: float(counts[row.value] * grid.voxel_ml) for row in TABLE}
+    for value, side in enumerate(SIDES, start=1):
         volumes[f"{side}_lung"] = float((lungs == value).sum() * grid.voxel_ml)
     return {
         "phase": contrast.phase,

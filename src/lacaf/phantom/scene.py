@@ -100,11 +100,13 @@ def _texture(grid: Grid, body: Thorax, rng: np.random.Generator) -> NDArray[np.f
         for axis in range(3):
             position = np.arange(grid.shape[axis]) * grid.spacing_mm[axis] / step
             index = position.astype(int)
-            share = (position - index).astype(np.float32)
-            share = (share * share * (3 - 2 * share)).reshape(
+            fraction = (position - index).astype(np.float32)
+            fraction = (fraction * fraction * (3 - 2 * fraction)).reshape(
                 [-1 if a == axis else 1 for a in range(3)]
             )
-            field = field.take(index, axis) * (1 - share) + field.take(index + 1, axis) * share
+            field = (
+                field.take(index, axis) * (1 - fraction) + field.take(index + 1, axis) * fraction
+            )
         total += field
     return total.astype(np.float16)
 
@@ -122,9 +124,9 @@ class _Slab:
         """Share of each voxel inside a surface, from the distance to it."""
         return np.clip(0.5 - distance / self.voxel, 0, 1).astype(np.float32)
 
-    def blend(self, share: NDArray, hu: NDArray | float) -> None:
+    def blend(self, fraction: NDArray, hu: NDArray | float) -> None:
         """Lay a tissue over the image."""
-        self.image += share * (hu - self.image)
+        self.image += fraction * (hu - self.image)
 
     def over(self, coverage: NDArray, hu: float) -> None:
         """Lay a tissue over the image where tubes of it were drawn."""
@@ -228,6 +230,6 @@ class _Slab:
                     continue
                 where = np.ix_(*box)
                 away = appearance.ball(x[..., box[2]], y[:, box[1]], z[box[0]], one)
-                share = np.clip(0.5 - away / (self.voxel + soft), 0, 1)
-                tissue[where] += share * (hu - tissue[where])
+                fraction = np.clip(0.5 - away / (self.voxel + soft), 0, 1)
+                tissue[where] += fraction * (hu - tissue[where])
         return tissue

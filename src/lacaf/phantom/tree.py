@@ -2,7 +2,8 @@
 
 Growth is space colonization (Runions, Lane, Prusinkiewicz: Modeling trees with a space
 colonization algorithm, 2007): points of the region attract the nearest node of the tree, each
-attracted node grows a step, a point that has been reached stops attracting.
+attracted node grows a step, a point that has been reached stops attracting. Written by hand
+because the trees must keep clear of one another, which is no matter of a general library.
 """
 
 from __future__ import annotations
@@ -101,15 +102,20 @@ def balls(tree: Tree, step_mm: float = 1.0) -> Obstacles:
 
 
 def samples(tree: Tree, step_mm: float) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Points along all segments: positions, radii, node of the segment, share of its length."""
+    """Points along all segments: positions, radii, node of the segment, fraction of its length."""
     nodes = tree.segments
     count = np.maximum(np.ceil(tree.lengths()[nodes] / step_mm).astype(int), 1)
     node = np.repeat(nodes, count)
     first = np.repeat(np.cumsum(count) - count, count)
-    share = (np.arange(len(node)) - first + 1) / np.repeat(count, count)
+    fraction = (np.arange(len(node)) - first + 1) / np.repeat(count, count)
     start, end = tree.points[tree.parent[node]], tree.points[node]
-    points = start + (end - start) * share[:, None]
-    return points, tree.start_mm[node] * (1 - share) + tree.end_mm[node] * share, node, share
+    points = start + (end - start) * fraction[:, None]
+    return (
+        points,
+        tree.start_mm[node] * (1 - fraction) + tree.end_mm[node] * fraction,
+        node,
+        fraction,
+    )
 
 
 def colonize(
@@ -194,7 +200,8 @@ def murray(tree: Tree, tip_mm: NDArray, leak: float) -> Tree:
     """Radii from the tips down: at each branching the cubes of the radii add up.
 
     Along a segment the cube shrinks by ``leak`` (mm^3 per mm): the flow that leaves through
-    twigs too thin to be drawn. So vessels taper between branchings, and the law is exact at them.
+    branches too thin to be drawn. So vessels taper between branchings, and the law is exact at
+    them.
 
     Args:
         tree: the tree; its radii are replaced.
@@ -242,13 +249,13 @@ def overlap(tree: Tree, obstacles: Obstacles, gap_mm: float) -> NDArray[np.float
 def push_away(tree: Tree, obstacles: Obstacles, gap_mm: float, rounds: int) -> Tree:
     """Bend the tree around the obstacles, its radii and ``gap_mm`` considered."""
     for _ in range(rounds):
-        points, radii, node, share = samples(tree, 1.0)
+        points, radii, node, fraction = samples(tree, 1.0)
         need = obstacles.push(points, radii + gap_mm)
         hit = np.linalg.norm(need, axis=1) > 0
         if not hit.any():
             break
         move, weight = np.zeros_like(tree.points), np.zeros(len(tree.points))
-        for ends, part in ((node, share), (tree.parent[node], 1 - share)):
+        for ends, part in ((node, fraction), (tree.parent[node], 1 - fraction)):
             np.add.at(move, ends[hit], need[hit] * part[hit, None])
             np.add.at(weight, ends[hit], part[hit])
         move /= np.maximum(weight, 0.3)[:, None]
@@ -271,7 +278,7 @@ def leads_to(grown: Tree) -> NDArray[np.uint8]:
 def nearest_node(grown: Tree, points_mm: NDArray) -> NDArray[np.int64]:
     """For each point the node whose segment is the nearest one, to a fraction of its length."""
     inner = grown.segments
-    share = np.linspace(0, 1, 8)[:, None, None]
+    fraction = np.linspace(0, 1, 8)[:, None, None]
     start, end = grown.points[grown.parent[inner]], grown.points[inner]
-    along = (start + share * (end - start)).reshape(-1, 3)
-    return np.tile(inner, len(share))[cKDTree(along).query(points_mm)[1]]
+    along = (start + fraction * (end - start)).reshape(-1, 3)
+    return np.tile(inner, len(fraction))[cKDTree(along).query(points_mm)[1]]
