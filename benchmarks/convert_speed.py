@@ -23,7 +23,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 
-from lacaf.convert.hounsfield import AIR_HU, PADDING_BELOW_HU
+from lacaf.dicom.hounsfield import AIR_HU, PADDING_BELOW_HU
 from lacaf.grid import Grid
 from lacaf.phantom.dicom import write_series
 from lacaf.phantom.handling import Handling
