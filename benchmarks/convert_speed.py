@@ -26,7 +26,7 @@ import pydicom
 from measuring import PARAMS, REAL_DATA, heading, parsed, row
 
 from lacaf.cases import COLUMNS
-from lacaf.convert.hounsfield import AIR_HU, PADDING_BELOW_HU
+from lacaf.dicom.hounsfield import AIR_HU, PADDING_BELOW_HU
 from lacaf.grid import Grid
 from lacaf.phantom.dicom import write_series
 from lacaf.phantom.handling import Handling

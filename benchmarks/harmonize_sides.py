@@ -133,7 +133,7 @@ def make(spacing_mm: float, out: Path) -> None:
     ours = whose(chest.canonical(codes, region, Rule()))
     plain = whose(chest.canonical(codes, region & 15, Rule(shared_unknown=False)))
     right = whose(truth.array)
-    arteries = codes == CODE["artery"]
+    arteries, veins = (codes == CODE[vessel] for vessel in ("artery", "vein"))
     outside = arteries & (lungs.array == 0)
     heading("rule", "ml of arteries outside the lungs", "of them on a wrong side")
     for name, found in (("nearest lung", plain), ("this rule", ours)):

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from lacaf.grid import Grid
-from lacaf.volume import Volume, low_passed, read, read_grid, resample, upright_grid_around, write
+from lacaf.volume import (
+    Volume,
+    low_passed,
+    non_integers,
+    read,
+    read_grid,
+    resample,
+    upright_grid_around,
+    write,
+)
 
 ORIENTATIONS = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]
 SLOPE = np.array([2.0, -3.0, 5.0])  # of the truth below, per mm along LPS x, y, z
@@ -150,3 +159,12 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path):
     write(volume, tmp_path / "a.nii.gz")
     write(volume, tmp_path / "b.nii.gz")
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [([0.0, 3.0, -2.0], 0), ([0.5, 1.0, np.nan, np.inf, -np.inf, 2.0001], 5)],
+)
+def test_values_that_are_no_integers_are_counted(values, count):
+    assert non_integers(np.array(values)) == count
+    assert non_integers(np.array([-3, 7], np.int16)) == 0

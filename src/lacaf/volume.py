@@ -100,6 +100,15 @@ def from_itk(image: Any) -> Volume:
     return Volume(array, Grid(array.shape, affine))
 
 
+def non_integers(array: NDArray) -> int:
+    """How many values are no integers: fractions, NaN and infinity; 0 in any integer type."""
+    if array.dtype.kind in "biu":
+        return 0
+    with np.errstate(invalid="ignore"):
+        off = np.abs(array - np.rint(array))
+    return int(np.count_nonzero(~(off == 0)))  # NaN differs from 0, too
+
+
 def read_grid(path: Path) -> Grid:
     """The grid of a NIfTI file, without its voxels."""
     image = _load(path)

@@ -13,8 +13,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from lacaf import volume
 from lacaf.cases import Case
-from lacaf.convert import frames
-from lacaf.convert.hounsfield import from_stored, table
+from lacaf.dicom import deflated
+from lacaf.dicom.hounsfield import from_stored, table
 
 
 def a_ct(path):
@@ -115,7 +115,7 @@ def without_item(pixels):
      lambda p: p[8:], lambda p: b"\0" * len(p)],
     ids=["no-end", "cut", "shorter", "empty", "no-table", "zeros"],
 )  # fmt: skip
-def test_packed_pixels_must_be_whole_to_their_last_part(deliver, run, change):
+def test_encapsulated_pixels_must_be_whole_to_their_last_part(deliver, run, change):
     delivery = deliver()
     rle(lambda pixels: pixels)(delivery)
     assert run(delivery.case)["status"] == "ok"
@@ -132,7 +132,9 @@ def test_a_jpeg_ls_stream_needs_its_end_mark(deliver, run):
     dataset.PixelData = encapsulate([frame.rstrip(b"\0")[:-2]])
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path)
-    assert "its packed pixel data break off or are no whole parts" in finding(run(delivery.case))
+    assert "its encapsulated pixel data break off or are no whole parts" in finding(
+        run(delivery.case)
+    )
 
 
 def test_signed_or_unsigned_must_be_said(deliver, run):
@@ -160,7 +162,7 @@ def test_a_deflated_file_that_would_fill_the_memory_is_not_read(deliver, run, mo
         dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         dataset.save_as(path)
     assert run(delivery.case)["status"] == "ok"
-    monkeypatch.setattr(frames, "MOST_DEFLATED_BYTES", 1000)
+    monkeypatch.setattr(deflated, "MOST_BYTES", 1000)
     assert "no DICOM file, 0 volume files and 26 other files" in finding(run(delivery.case))
 
 

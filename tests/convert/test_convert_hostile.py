@@ -14,7 +14,7 @@ import typer
 
 from lacaf import fault, records
 from lacaf.cases import Case
-from lacaf.cli.entry import discreet
+from lacaf.cli.entry import redacted
 from lacaf.convert import sources
 
 
@@ -143,7 +143,7 @@ def test_a_metaimage_without_directions_is_refused(run, phantom, tmp_path):
 
 
 def test_an_unforeseen_error_is_loud_and_names_no_patient(tmp_path, capfd):
-    with pytest.raises(typer.Exit) as end, discreet():
+    with pytest.raises(typer.Exit) as end, redacted():
         (tmp_path / "Doe_John").read_bytes()
     assert end.value.exit_code == 1
     told = capfd.readouterr().err
@@ -154,5 +154,5 @@ def test_an_unforeseen_error_is_loud_and_names_no_patient(tmp_path, capfd):
 
 
 def test_a_refusal_and_a_missing_stage_keep_their_words(tmp_path):
-    with pytest.raises(fault.Missing, match="run `snakemake"), discreet():
+    with pytest.raises(fault.Missing, match="run `snakemake"), redacted():
         records.read(tmp_path, "convert")

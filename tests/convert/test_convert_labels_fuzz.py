@@ -11,10 +11,8 @@ from lacaf.convert import npz
 from lacaf.convert.dicom_labels import Identity, read
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
-from lacaf.volume import Volume
 
 GRID = Grid.upright((6, 12, 14), (1.0, 1.2, 2.0), (-20.0, 10.0, -300.0))
-BLANK = Volume(np.zeros(GRID.shape, np.int16), GRID)
 NAMES = {"artery": "artery", "vein": "vein"}
 CT = Identity(SERIES, FRAME)
 MUTATIONS = 400
@@ -72,7 +70,7 @@ def test_broken_dicom_labels_are_read_or_refused(make, tmp_path):
     for data in mutations(make(), np.random.default_rng(1)):
         path.write_bytes(data)
         try:
-            parts, _, _ = read(path, NAMES, BLANK, CT)
+            parts, _, _ = read(path, NAMES, GRID, CT)
             assert all(set(np.unique(p.array)) <= {0, 1} for p in parts.values())
         except Refusal as fault:
             refused.append(str(fault))

@@ -15,7 +15,7 @@ from lacaf.cases import Case
 from lacaf.coding import Coding
 from lacaf.convert import convert
 from lacaf.convert.dicom_labels import Identity, read
-from lacaf.convert.polygons import Tally, filled
+from lacaf.dicom.polygons import Tally, filled
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
 from lacaf.phantom.handling import reordered
@@ -52,8 +52,7 @@ def disc(centre, radius, slices, grid=UPRIGHT):
 
 def drawn(tmp_path, contours, grid=UPRIGHT, identity=CT, patterns=None, **reference):
     path = save(rtstruct({"Artery": contours}, **reference), tmp_path / "rs.dcm")
-    blank = Volume(np.zeros(grid.shape, np.int16), grid)
-    return read(path, patterns or ARTERY, blank, identity)
+    return read(path, patterns or ARTERY, grid, identity)
 
 
 def mask_of(result):
@@ -224,7 +223,7 @@ class TestRefused:
         contour.ContourData = contour.ContourData[:-1]
         path = save(dataset, tmp_path / "rs.dcm")
         with pytest.raises(Refusal, match="a contour has 269 coordinates"):
-            read(path, ARTERY, Volume(np.zeros(UPRIGHT.shape, np.int16), UPRIGHT), CT)
+            read(path, ARTERY, UPRIGHT, CT)
 
     def test_no_name_fits_and_none_is_shown(self, tmp_path):
         message = refused(tmp_path, self.CONTOURS, patterns={"ven*": "vein"})
@@ -233,9 +232,8 @@ class TestRefused:
 
     def test_a_folder_without_labels(self, tmp_path):
         (tmp_path / "notes.txt").write_text("nothing")
-        blank = Volume(np.zeros(UPRIGHT.shape, np.int16), UPRIGHT)
         with pytest.raises(Refusal, match="no RTSTRUCT or DICOM-SEG is there"):
-            read(tmp_path, ARTERY, blank, CT)
+            read(tmp_path, ARTERY, UPRIGHT, CT)
 
 
 def test_several_names(tmp_path):
@@ -246,13 +244,12 @@ def test_several_names(tmp_path):
         "Jane Doe": [circle((20, 20), 3.0, 4)],
     }
     path = save(rtstruct(regions), tmp_path / "rs.dcm")
-    blank = Volume(np.zeros(UPRIGHT.shape, np.int16), UPRIGHT)
     with pytest.raises(Refusal, match="2 contours or segments fit `artery"):
-        read(path, {"artery*": "artery"}, blank, CT)
+        read(path, {"artery*": "artery"}, UPRIGHT, CT)
     with pytest.raises(Refusal, match="another pattern fit the same name"):
-        read(path, {"vein": "vein", "ve*": "vein"}, blank, CT)
+        read(path, {"vein": "vein", "ve*": "vein"}, UPRIGHT, CT)
     wanted = {"artery l": "artery", "artery r": "artery", "vein": "vein"}
-    parts, facts, _ = read(path, wanted, blank, CT)
+    parts, facts, _ = read(path, wanted, UPRIGHT, CT)
     both = disc((14, 14), 5.0, [4]) | disc((14, 32), 5.0, [4])
     assert dice(parts["artery"].array > 0, both) > 0.99
     assert facts["other_names"] == 1

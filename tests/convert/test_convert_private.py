@@ -20,7 +20,8 @@ from convert.enhanced import enhanced, save
 from phantom.simple import case_in
 
 from lacaf import cli, nifti
-from lacaf.convert import decoding, stage, workers
+from lacaf.convert import stage
+from lacaf.dicom import decoding, workers
 from lacaf.grid import RAS_TO_LPS
 from lacaf.phantom.handling import Handling
 from lacaf.phantom.handover import hand_over

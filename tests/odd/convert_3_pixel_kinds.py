@@ -41,7 +41,7 @@ def padding(value: int):
 
 
 def syntax(uid: str):
-    """Declare an encoding; plain pixels get the wrapping of packed ones."""
+    """Declare an encoding; plain pixels get the wrapping of encapsulated ones."""
 
     def change(dataset: pydicom.Dataset) -> None:
         dataset.file_meta.TransferSyntaxUID = uid
@@ -52,7 +52,7 @@ def syntax(uid: str):
 
 
 def spoil_stream(delivered: Delivered) -> None:
-    """Bytes in the middle of a packed slice are wrong."""
+    """Bytes in the middle of a compressed slice are wrong."""
     content = bytearray(delivered.files[4].read_bytes())
     middle = len(content) - 700
     content[middle : middle + 60] = bytes(range(60))
@@ -172,7 +172,7 @@ KINDS = [
     dicom("jpeg-ls-spoilt", "a spoilt JPEG-LS stream", "refused", "its pixels cannot be decoded",
           spoil_stream, syntax="jpeg-ls"),
     dicom("not-packed", "plain pixels that are declared to be JPEG-LS", "refused",
-          "its packed pixel data break off or are no whole parts", syntax(JPEGLSLossless)),
+          "its encapsulated pixel data break off or are no whole parts", syntax(JPEGLSLossless)),
     dicom("jpeg-baseline", "JPEG that loses HU", "refused", "JPEG Baseline (Process 1)",
           syntax("1.2.840.10008.1.2.4.50")),
     dicom("mpeg", "an encoding that no decoder reads", "refused", "MPEG2 Main Profile",

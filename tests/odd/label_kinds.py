@@ -14,6 +14,7 @@ from patient import patient
 
 from lacaf import volume
 from lacaf.cases import Case
+from lacaf.classes import SIDES, class_value
 from lacaf.coding import Coding
 from lacaf.grid import Grid
 from lacaf.volume import Volume
@@ -35,8 +36,8 @@ class Desk:
 
     @property
     def masks(self) -> dict[str, np.ndarray]:
-        return {name: self.truth.array == value for name, value in
-                (("left_artery", 1), ("right_artery", 3))}  # fmt: skip
+        sides = {f"{side}_artery": class_value("artery", side) for side in SIDES}
+        return {name: self.truth.array == value for name, value in sides.items()}
 
     def convert(self, coding: str) -> dict[str, Any]:
         from lacaf.convert import convert as stage

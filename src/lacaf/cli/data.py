@@ -9,7 +9,7 @@ import typer
 
 from lacaf import cases as case_table
 from lacaf import files, layout, records
-from lacaf.cli.entry import CaseName, app, coding_of, discreet, read_case, tell
+from lacaf.cli.entry import CaseName, app, coding_of, read_case, redacted, tell
 from lacaf.fault import Refusal
 from lacaf.params import whole as parameters
 
@@ -52,7 +52,7 @@ def phantom(
 def convert(case: CaseName) -> None:
     """Bring a case's CT and labels to NIfTI in HU with true geometry."""
     params, row = read_case(case)
-    with discreet():
+    with redacted():
         _convert(params, row)
 
 

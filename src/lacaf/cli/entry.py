@@ -85,7 +85,7 @@ def tell(record: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def discreet() -> Iterator[None]:
+def redacted() -> Iterator[None]:
     """Keep an unexpected error loud, but without its message.
 
     For the stage that reads a hospital's files: the message of somebody else's code may quote a

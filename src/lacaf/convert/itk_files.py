@@ -80,11 +80,11 @@ def _check_voxels(path: Path, head: dict[str, str], voxels_at: int) -> None:
         size = path.stat().st_size - voxels_at
         if head.get("compresseddatasize", str(size)) != str(size):
             raise ValueError("the voxels are not of the size that the head says")
-        sound.check_packed(path, voxels_at)
+        sound.check_compressed(path, voxels_at)
         return
     names = {p.name.lower(): p for p in path.parent.iterdir()}  # the head is in lower case
     if beside in names:  # else ITK says what is wrong
-        sound.check_packed(names[beside], 0)
+        sound.check_compressed(names[beside], 0)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def convert_labels(
         flags.
 
     Raises:
-        Refusal: a file is missing, broken, not whole-numbered or outside the image.
+        Refusal: a file is missing, broken, not of integers or outside the image.
     """
     if not path.exists():
         raise Refusal(
@@ -93,7 +93,7 @@ def _role(meaning: str) -> str:
 
 
 def _from_dicom(path: Path, coding: Coding, image: Volume, identity: Identity | None) -> Found:
-    parts, facts, flags = dicom_labels.read(path, coding.names or {}, image, identity)
+    parts, facts, flags = dicom_labels.read(path, coding.names or {}, image.grid, identity)
     return Found(dict(parts), dict.fromkeys(parts, "dicom"), facts, flags)
 
 
@@ -105,10 +105,10 @@ def _from_files(path: Path, coding: Coding, image: Volume) -> Found:
     for meaning, file in chosen.items():
         role = _role(meaning)
         if file.name.lower().endswith(".npz"):
-            bare[meaning] = _whole_numbers(npz.read_array(file, role), role)
+            bare[meaning] = _integers(npz.read_array(file, role), role)
             continue
         read, found.kinds[meaning] = volumes.read(file, role)
-        found.parts[meaning] = Volume(_whole_numbers(read.array, role), read.grid)
+        found.parts[meaning] = Volume(_integers(read.array, role), read.grid)
     if bare:
         _place(bare, image, found)
     return found
@@ -206,19 +206,17 @@ def _listed(patterns: Sequence[str]) -> str:
     return ", ".join(f"`{p}`" for p in patterns)
 
 
-def _whole_numbers(array: NDArray, role: str) -> NDArray:
+def _integers(array: NDArray, role: str) -> NDArray:
     """Labels in the smallest of uint8, int16, int32 that holds them."""
-    if np.issubdtype(array.dtype, np.floating):
-        off = np.abs(array - np.rint(array))
-        odd = int(np.count_nonzero(~(off == 0)))  # also counts NaN and infinity
-        if odd:
-            raise Refusal(
-                f"it holds fractions or NaN in {odd} voxels ({odd / array.size:.2%})",
-                expectation="whole numbers, one a class",
-                remedy="hand over the labels as drawn, not smoothed, no probabilities and not "
-                "resampled with interpolation",
-                file=role,
-            )
+    off = volume.non_integers(array)
+    if off:
+        raise Refusal(
+            f"it holds fractions or NaN in {off} voxels ({off / array.size:.2%})",
+            expectation="integers, one a class",
+            remedy="hand over the labels as drawn, not smoothed, no probabilities and not "
+            "resampled with interpolation",
+            file=role,
+        )
     low, high = int(array.min()), int(array.max())
     for dtype in (np.uint8, np.int16, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:

@@ -3,6 +3,8 @@
 Documents disagree on the order of the axes, so it is not believed: of all ways to turn the
 array into the CT's shape, the one is taken in which the labelled voxels lie on what is denser
 than its surroundings. Trees of vessels have no symmetry, so only one way fits, or none.
+
+The head of the array is read before NumPy loads it, which asks for all the memory that it names.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ SAMPLE = 40_000
 #: Vessels are at least this much denser than what surrounds them, HU: in the right order of
 #: axes they are by several hundred.
 LEAST_CONTRAST_HU = 100.0
-#: The next best order may reach this share of the best one's contrast.
-SECOND_SHARE = 0.6
+#: The next best order may reach this fraction of the best one's contrast.
+SECOND_FRACTION = 0.6
 #: Bone and metal count as dense as a vessel full of contrast medium, HU.
 CLIP_HU = (-1000, 200)
 #: An array of more voxels is no label volume of a chest.
@@ -134,7 +136,7 @@ def fitted(mask: NDArray[np.bool_], image: Volume, role: str) -> Fit:
     best = ranked[0]
     second = contrast[ranked[1]] if len(ranked) > 1 else None
     fit = Fit(*orders[best], contrast[best], second)
-    if fit.contrast_hu < LEAST_CONTRAST_HU or (second or 0.0) > SECOND_SHARE * fit.contrast_hu:
+    if fit.contrast_hu < LEAST_CONTRAST_HU or (second or 0.0) > SECOND_FRACTION * fit.contrast_hu:
         rest = "" if second is None else f", in the next best {second:.0f} HU"
         raise Refusal(
             f"in the best of {len(orders)} orders of axes the labels are {fit.contrast_hu:.0f} HU "

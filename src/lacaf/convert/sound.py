@@ -1,4 +1,8 @@
-"""What any volume file must be: whole, of three axes, of a size that a CT can have."""
+"""What any volume file must be: whole, of three axes, of a size that a CT can have.
+
+Compressed voxels are unpacked here once more than their reader does: nibabel and ITK stop at
+the last voxel, before the check sum, and no option makes them go on.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ EITHER = 32 + zlib.MAX_WBITS
 BLOCK_BYTES = 2**20
 
 
-def check_packed(path: Path, start: int) -> None:
+def check_compressed(path: Path, start: int) -> None:
     """Unpack a zlib or gzip stream to its end, where its check sum stands: readers stop before.
 
     Args:

@@ -2,6 +2,9 @@
 
 File names may hold patients' names, so nothing beyond this module ever shows one: files are
 known by their number in the order of their names.
+
+Archives are unpacked member by member: `shutil`, `zipfile` and `tarfile` extract under the names
+that the archive gives and know no limit of size.
 """
 
 from __future__ import annotations
@@ -153,7 +156,7 @@ def _unzip(path: Path, folder: Path) -> list[Path]:
 
 
 def _untar(path: Path, folder: Path) -> list[Path]:
-    """Members are read in the archive's order (a seek in a packed stream starts anew)."""
+    """Members are read in the archive's order (a seek in a compressed stream starts anew)."""
     found: dict[str, Path] = {}
     room = _room(path)
     with tarfile.open(path, "r:*") as archive:
@@ -164,7 +167,7 @@ def _untar(path: Path, folder: Path) -> list[Path]:
             if handle is not None:
                 found[member.name] = _target(folder, number, member.name)
                 room = _unpack(handle, found[member.name], room)
-        # The check sum of a packed stream stands at its end, and is checked when that is read.
+        # The check sum of a compressed stream stands at its end, and is checked when that is read.
         rest = 0
         while archive.fileobj is not None and (block := archive.fileobj.read(BLOCK_BYTES)):
             rest += len(block)

@@ -12,19 +12,11 @@ import numpy as np
 from lacaf import nifti, volume
 from lacaf.cases import Case
 from lacaf.coding import Coding
-from lacaf.convert import (
-    declared,
-    headers,
-    labels,
-    pixels,
-    series,
-    sources,
-    stacking,
-    tilt,
-    volumes,
-)
+from lacaf.convert import choice, declared, labels, sources, tilt, volumes
 from lacaf.convert.labels import Identity
 from lacaf.convert.sources import Source
+from lacaf.dicom import pixels, reading, stacking
+from lacaf.dicom.header import Header
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
 from lacaf.params.convert import Convert
@@ -69,12 +61,12 @@ def _image(
 
     Returns it with the details for the record and, of a DICOM series, its UIDs.
     """
-    found, others, unreadable = headers.read(source.files)
+    found, others, unreadable = reading.read(source.files)
     volume_files = [p for p in others if sources.volume_kind(p)]
     aside = {"not DICOM": len(others) - len(volume_files), "unreadable DICOM": unreadable}
     if found:
         aside["volume file"] = len(volume_files)
-        return _from_dicom(series.choose(found, params, named), aside, params, folder)
+        return _from_dicom(choice.choose(found, params, named), aside, params, folder)
     if len(volume_files) != 1:
         raise Refusal(
             f"it holds no DICOM file, {len(volume_files)} volume files and "
@@ -100,10 +92,10 @@ def _image(
 
 
 def _from_dicom(
-    choice: series.Choice, aside: dict[str, int], params: Convert, folder: Path
+    chosen: choice.Choice, aside: dict[str, int], params: Convert, folder: Path
 ) -> tuple[Volume, dict[str, Any], Identity]:
     ordered, grid, degrees = stacking.stack(
-        choice.series.headers, params.spacing_tolerance, params.tilt
+        chosen.series.headers, params.spacing_tolerance, params.tilt
     )
     _check_size(grid, params.min_slices)
     pixels.check(ordered)
@@ -120,24 +112,22 @@ def _from_dicom(
     details = {
         "kind": "dicom",
         "chosen": {
-            "why": choice.why,
-            "series": choice.series.number,
-            "candidates": choice.candidates,
+            "why": chosen.why,
+            "series": chosen.series.number,
+            "candidates": chosen.candidates,
             "slices": len(ordered),
             "modality": first.modality,
             "kernel": first.kernel or None,
             "slice_thickness_mm": first.thickness,
             **facts,
         },
-        "left_aside": _counted({**choice.left_aside, **aside}),
-        "flags": choice.flags + _series_flags(first, grid, degrees, aside) + flags,
+        "left_aside": _counted({**chosen.left_aside, **aside}),
+        "flags": chosen.flags + _series_flags(first, grid, degrees, aside) + flags,
     }
     return image, details, Identity(first.series, first.frame_of_reference)
 
 
-def _series_flags(
-    first: headers.Header, grid: Grid, degrees: float, aside: dict[str, int]
-) -> list[str]:
+def _series_flags(first: Header, grid: Grid, degrees: float, aside: dict[str, int]) -> list[str]:
     flags = []
     if aside.get("unreadable DICOM"):
         flags.append("some DICOM files cannot be read; slices may be among them")

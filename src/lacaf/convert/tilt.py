@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.convert.hounsfield import AIR_HU
+from lacaf.dicom.hounsfield import AIR_HU
 from lacaf.grid import Grid
 from lacaf.volume import Volume
 
@@ -15,7 +15,7 @@ def upright(image: Volume) -> Volume:
 
     Each slice keeps its plane, pixel size and height; it is moved within its plane by linear
     interpolation. The grid grows sideways so that no voxel is lost; where no slice is, there is
-    air (-1024 HU). Where the shift is whole pixels, values stay exactly as they are.
+    air (-1024 HU). Where the shift is an integer of pixels, values stay exactly as they are.
 
     Args:
         image: ``(Z, Y, X)`` int16, HU; x and y axes at right angles, z leaning.

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.convert import declared, itk_files, sound, stacking, tilt
-from lacaf.convert.hounsfield import HU_RANGE, check_air, from_stored, window_flags
+from lacaf.convert import declared, itk_files, sound, tilt
 from lacaf.convert.sources import volume_kind
+from lacaf.dicom import stacking
+from lacaf.dicom.hounsfield import HU_RANGE, check_air, from_stored, window_flags
 from lacaf.fault import Refusal, machines_fault
 from lacaf.grid import Grid
 from lacaf.volume import Volume
@@ -63,7 +64,7 @@ def read_image(
     degrees = _lean(found.grid, file)
     if degrees and tilted != "resample":
         raise stacking.leaning(degrees, file)
-    array, flags = _whole_numbers(found.array, file)
+    array, flags = _integers(found.array, file)
     hu, padding, cut_off = _hounsfield(array, file)
     if cut_off:
         flags.append(f"{cut_off} voxels above {HU_RANGE[1]} HU were cut off")
@@ -89,7 +90,7 @@ def _hounsfield(array: NDArray, file: str) -> tuple[NDArray[np.int16], int, int]
     return hu, padding, cut_off
 
 
-def _whole_numbers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
+def _integers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
     """Integers as they are; floats rounded, with a flag if that changed anything."""
     if not np.issubdtype(array.dtype, np.floating):
         return array, []
@@ -100,9 +101,8 @@ def _whole_numbers(array: NDArray, file: str) -> tuple[NDArray, list[str]]:
             remedy="replace them on purpose, for instance by -1024 outside the body",
             file=file,
         )
-    rounded = np.rint(array)
-    flags = ["fractions of a HU were rounded"] if (rounded != array).any() else []
-    return np.clip(rounded, -(2**31), 2**31 - 1).astype(np.int64), flags
+    flags = ["fractions of a HU were rounded"] if volume.non_integers(array) else []
+    return np.clip(np.rint(array), -(2**31), 2**31 - 1).astype(np.int64), flags
 
 
 def _lean(grid: Grid, file: str) -> float:
@@ -135,7 +135,7 @@ def _read_nifti(path: Path, file: str) -> Volume:
     )
     try:
         if path.name.lower().endswith(".gz"):
-            sound.check_packed(path, 0)
+            sound.check_compressed(path, 0)
         image: Any = nib.load(path)
         header = image.header
         sound.check_three_axes(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lacaf.convert import workers
+from lacaf.dicom import workers
 from lacaf.fault import Refusal
 
 COUNT = 11
@@ -93,7 +93,7 @@ def test_what_a_decoder_prints_is_not_heard(capfd):
 def test_an_error_that_nobody_foresaw_is_raised_here_with_its_traceback():
     with pytest.raises(KeyError, match="bug") as error:
         carry_out(at(1, lambda: {}["bug"]))
-    assert error.traceback[-1].path.name == "test_convert_workers.py"
+    assert error.traceback[-1].path.name == "test_dicom_workers.py"
 
 
 def test_the_machines_fault_is_no_refusal():

@@ -2,6 +2,10 @@
 
 Decoders are C code that reads what strangers wrote, and most hold Python's lock. A forked
 process needs no start-up, writes its result into shared memory, and takes nobody down with it.
+
+No library serves: `concurrent.futures` and `multiprocessing` pools break as a whole when one
+worker crashes, without saying over which item, and can neither stop one that hangs nor limit
+its memory.
 """
 
 from __future__ import annotations
@@ -121,14 +125,14 @@ def _reports(reading: int) -> Iterator[tuple[int, int, Any]]:
         yield from map(json.loads, lines)
 
 
-def _child(work: Work, share: Sequence[int], name: Name, writing: int) -> int:
-    """Fork a process that does its share and reports; the parent gets its number."""
+def _child(work: Work, indices: Sequence[int], name: Name, writing: int) -> int:
+    """Fork a process that does the work of its indices and reports; the parent gets its number."""
     child = os.fork()
     if child:
         return child
     try:
         _confine()
-        for index in share:
+        for index in indices:
             _say(writing, index, "begun")
             try:
                 work(index)

@@ -1,4 +1,4 @@
-"""DICOM pixels to Hounsfield units: what may be decoded, all slices at once, and what is odd."""
+"""DICOM pixels to Hounsfield units: what may be decoded, all slices at once, with warnings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLSNearLossless, UncompressedTransferSyntaxes
 
-from lacaf.convert import decoding, workers
-from lacaf.convert.headers import Header
-from lacaf.convert.hounsfield import PADDING_AT_MOST_HU, check_air, window_flags
+from lacaf.dicom import decoding, workers
+from lacaf.dicom.header import Header
+from lacaf.dicom.hounsfield import PADDING_AT_MOST_HU, check_air, window_flags
 from lacaf.fault import Refusal
 
 #: Lossy JPEG (8 or 12 bits): the writer had to window the values, HU are gone.
@@ -61,11 +61,11 @@ def decode(
         hu = decoding.decode(slices[index], padding[index], array[index])
         counts[index] = [getattr(hu, name) for name in COUNTS]
 
-    # Packed pixels are decoded apart whatever their size: a decoder may crash on broken ones.
-    packed = any(h.transfer_syntax not in UncompressedTransferSyntaxes for h in slices)
+    # Encapsulated pixels are decoded apart whatever their size: a decoder may crash on broken ones.
+    encapsulated = any(h.transfer_syntax not in UncompressedTransferSyntaxes for h in slices)
     ready: set[int] = set()
     following = 0
-    apart = packed or array.size > LARGE_VOXELS
+    apart = encapsulated or array.size > LARGE_VOXELS
     with closing(
         workers.each(work, len(slices), lambda i: slices[i].place, apart=apart)
     ) as finished:
@@ -102,14 +102,14 @@ def _flags(slices: Sequence[Header], total: dict[str, int]) -> list[str]:
     return flags
 
 
-def _facts(slices: Sequence[Header], padding_share: float) -> dict[str, Any]:
+def _facts(slices: Sequence[Header], padding_fraction: float) -> dict[str, Any]:
     return {
         "transfer_syntax": sorted({_syntax_name(h) for h in slices}),
         "rescale": [
             {"slope": slope, "intercept": intercept}
             for slope, intercept in sorted({(h.slope, h.intercept) for h in slices})
         ],
-        "padding_share": round(padding_share, 6),
+        "padding_share": round(padding_fraction, 6),
     }
 
 

@@ -55,8 +55,8 @@ def number(dataset: Dataset, keyword: str, most: float = MOST) -> float | None:
     return found if abs(found) <= most else None  # also None for NaN
 
 
-def whole(dataset: Dataset, keyword: str, default: int = 0) -> int:
-    """An element of one whole number; ``default`` if there is none."""
+def integer(dataset: Dataset, keyword: str, default: int = 0) -> int:
+    """An element of one integer; ``default`` if there is none."""
     found = number(dataset, keyword)
     return default if found is None else int(found)
 

@@ -12,8 +12,8 @@ import pytest
 from convert.ways import FORTY_EIGHT, TURNS, axes_of, name
 from pydicom.uid import ExplicitVRLittleEndian
 
-from lacaf.convert import stacking
-from lacaf.convert.headers import Header
+from lacaf.dicom import stacking
+from lacaf.dicom.header import Header
 from lacaf.fault import Refusal
 
 STEP, BETWEEN_ROWS, BETWEEN_COLUMNS = 2.5, 0.8, 0.7

@@ -1,4 +1,8 @@
-"""What makes numbers Hounsfield units: rescaled, not windowed, with air where air must be."""
+"""What makes numbers Hounsfield units: rescaled, not windowed, with air where air must be.
+
+pydicom's `apply_rescale` gives float64 and leaves padding as it is; a table of the 65536 words is
+quicker and gives the integers that are written.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ PADDING_BELOW_HU = -1500
 PADDING_AT_MOST_HU = -900
 #: Any CT of a chest holds lung or air around the body.
 AIR_BELOW_HU = -500
-LEAST_AIR_SHARE = 0.001
+LEAST_AIR_FRACTION = 0.001
 HU_RANGE = (-32768, 32767)
-#: Beyond every HU, and small enough to be a whole number of 64 bits.
+#: Beyond every HU, and small enough to be an integer of 64 bits.
 MOST_HU = 1e9
 #: Bone and metal reach far above this in any chest, and air lies far below that.
 SURELY_BONE_HU, SURELY_AIR_HU = 600, -900
-#: So many voxels at the very end of the range are no chance: the rest was cut off.
-CUT_SHARE = 0.001
+#: So many voxels at the very end of the range are no accident: the rest was cut off.
+CUT_FRACTION = 0.001
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def check_air(air: int, voxels: int, file: str) -> None:
     Raises:
         Refusal: less than a thousandth of the voxels is between -1500 and -500 HU.
     """
-    if air < LEAST_AIR_SHARE * voxels:
+    if air < LEAST_AIR_FRACTION * voxels:
         raise Refusal(
             f"only {100 * air / voxels:.3f} % of the voxels lie between {PADDING_BELOW_HU} and "
             f"{AIR_BELOW_HU}: these are no Hounsfield units of a chest",
@@ -144,10 +148,10 @@ def window_flags(hu: NDArray[np.int16]) -> list[str]:
     low, high = int(hu.min()), int(hu.max())
     flags = []
     for end, narrow in ((high, high < SURELY_BONE_HU), (low, low > SURELY_AIR_HU)):
-        share = np.count_nonzero(hu == end) / hu.size if narrow else 0.0
-        if share > CUT_SHARE:
+        fraction = np.count_nonzero(hu == end) / hu.size if narrow else 0.0
+        if fraction > CUT_FRACTION:
             flags.append(
-                f"{100 * share:.1f} % of the voxels hold exactly {end} HU, the end of the range: "
-                "the image seems cut to a window"
+                f"{100 * fraction:.1f} % of the voxels hold exactly {end} HU, the end of the "
+                "range: the image seems cut to a window"
             )
     return flags

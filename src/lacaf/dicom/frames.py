@@ -6,26 +6,15 @@ at the top of its header stands in a group of the frame's own, or in one that al
 
 from __future__ import annotations
 
-import mmap
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydicom import Dataset
 
-from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, text, value
-
-if TYPE_CHECKING:
-    from lacaf.convert.headers import Header
+from lacaf.dicom.header import Header
+from lacaf.dicom.values import MOST_THICKNESS_MM, number, numbers, text, value
 
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-#: The encoding is named within so many bytes.
-HEAD_BYTES = 1024
-#: A deflated file is unpacked whole to be read; more than this is made to fill the memory.
-MOST_DEFLATED_BYTES = 2**30
 
 
 def expand(header: Header, dataset: Dataset) -> list[Header]:
@@ -71,26 +60,3 @@ def _group(groups: Sequence[Dataset], name: str) -> Dataset:
         if items:
             return items[0]
     return Dataset()
-
-
-def check_deflated_file(path: Path) -> None:
-    """:func:`check_deflated` of a file, of which no more is read than its head tells to."""
-    with path.open("rb") as handle:
-        head = handle.read(HEAD_BYTES)
-        if DEFLATED in head:
-            check_deflated(head + handle.read())
-
-
-def check_deflated(content: mmap.mmap | bytes) -> None:
-    """Check that a deflated file unpacks to something that fits into memory.
-
-    Raises:
-        ValueError: it does not; the file is broken or made to do harm.
-    """
-    if DEFLATED not in content[:HEAD_BYTES]:
-        return
-    # The group length (0002,0000) stands first after the preamble and the mark.
-    start = 144 + int.from_bytes(content[140:144], "little")
-    packed = zlib.decompressobj(-zlib.MAX_WBITS)
-    if len(packed.decompress(content[start:], MOST_DEFLATED_BYTES)) == MOST_DEFLATED_BYTES:
-        raise ValueError("unpacks to more than an image or its labels can hold")

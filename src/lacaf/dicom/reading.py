@@ -1,16 +1,14 @@
-"""DICOM headers, reduced to what decides about a volume.
+"""Files to headers: which are DICOM, what their images say, and where their pixels lie.
 
-Identifiers (patient, study, series, instance) serve to tell files apart and go no further:
-they reach no record, no message and no output.
+pydicom reads the elements; the place of the pixels is worked out here, for it stops before them
+without saying where, and reading them from there by a seek spares a second pass over the file.
 """
 
 from __future__ import annotations
 
 import mmap
-import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
@@ -21,8 +19,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from lacaf.convert import frames
-from lacaf.convert.values import MOST_THICKNESS_MM, number, numbers, padding, text, whole
+from lacaf.dicom import deflated, frames
+from lacaf.dicom.header import Header
+from lacaf.dicom.values import MOST_THICKNESS_MM, integer, number, numbers, padding, text
 from lacaf.fault import machines_fault
 
 TAGS = [
@@ -35,81 +34,7 @@ TAGS = [
     "RescaleIntercept", "RescaleType", "LossyImageCompression", "ConvolutionKernel",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
-DICOMDIR = "1.2.840.10008.1.3.10"
 PIXEL_DATA = (0x7FE0, 0x0010)
-#: The standard's length of an element that ends with a delimiter: packed pixels have it.
-UNDEFINED = 0xFFFFFFFF
-
-#: Free text of the header that may be shown: names of CT kernels, by pattern. Anything else is
-#: "other", for people type into such fields.
-KERNEL = re.compile(
-    r"^(?:[A-Z][A-Za-z]{0,2}\d{1,3}[a-z]?|[A-Z]{1,2}|STANDARD|SOFT|LUNG|BONE|BONEPLUS|DETAIL|EDGE"
-    r"|CHST|ULTRA)$"
-)
-#: Modalities that may be shown (defined terms of DICOM PS3.3 C.7.3.1.1.1).
-MODALITIES = {
-    "CT", "MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "RF", "SC", "OT", "SR", "SEG", "PR",
-    "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTIMAGE",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Header:
-    """One image: a DICOM file, or one frame of an enhanced one.
-
-    ``ordinal`` is the file's place (from 1) among the DICOM files by name; ``frame`` the image's
-    place (from 0) in its file, -1 for several that nothing tells apart. ``position``, ``row``,
-    ``column``: LPS, the first voxel (mm) and the unit directions in which the column index and
-    the row index grow. ``spacing``: between rows, between columns, mm. ``pixels``: place and
-    length in bytes of the pixel data in the file. What is missing or unreadable is None.
-    """
-
-    path: Path
-    ordinal: int
-    frame: int
-    frames: int
-    sop_class: str
-    instance: str
-    series: str
-    study: str
-    frame_of_reference: str
-    patient: str
-    modality: str
-    image_type: tuple[str, ...]
-    position: tuple[float, ...] | None
-    row: tuple[float, ...] | None
-    column: tuple[float, ...] | None
-    spacing: tuple[float, ...] | None
-    thickness: float | None
-    tilt: float | None
-    rows: int
-    columns: int
-    samples: int
-    photometric: str
-    bits_allocated: int
-    bits_stored: int
-    signed: bool | None
-    padding: tuple[int, int] | None
-    slope: float | None
-    intercept: float | None
-    rescale_type: str
-    lossy: bool
-    kernel_as_written: str
-    transfer_syntax: UID
-    pixels: tuple[int, int] | None
-
-    @property
-    def place(self) -> str:
-        """The image's name in messages: numbers, nothing that a hospital chose."""
-        frame = f", frame {self.frame + 1}" if self.frames > 1 else ""
-        return f"DICOM file {self.ordinal}{frame}"
-
-    @property
-    def kernel(self) -> str:
-        """The convolution kernel as it may be shown; ``other`` for what is no kernel's name."""
-        if not self.kernel_as_written:
-            return ""
-        return self.kernel_as_written if KERNEL.match(self.kernel_as_written) else "other"
 
 
 def read(files: Sequence[Path]) -> tuple[list[Header], list[Path], int]:
@@ -144,7 +69,7 @@ def _images(path: Path, file: int, ordinal: int, bare: bool) -> list[Header] | N
     """
     try:
         with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
-            frames.check_deflated(content)
+            deflated.check(content)
             dataset = pydicom.dcmread(
                 content,  # type: ignore[arg-type]  # it reads, seeks and tells like a file
                 stop_before_pixels=True,
@@ -193,7 +118,7 @@ def _header(
         path=path,
         ordinal=ordinal,
         frame=0,
-        frames=max(whole(dataset, "NumberOfFrames", 1), 1),
+        frames=max(integer(dataset, "NumberOfFrames", 1), 1),
         sop_class=text(dataset, "SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", "")),
         instance=text(dataset, "SOPInstanceUID"),
         series=text(dataset, "SeriesInstanceUID"),
@@ -208,13 +133,13 @@ def _header(
         spacing=numbers(dataset, "PixelSpacing", 2),
         thickness=number(dataset, "SliceThickness", MOST_THICKNESS_MM),
         tilt=number(dataset, "GantryDetectorTilt", 90),
-        rows=whole(dataset, "Rows"),
-        columns=whole(dataset, "Columns"),
-        samples=whole(dataset, "SamplesPerPixel", 1),
+        rows=integer(dataset, "Rows"),
+        columns=integer(dataset, "Columns"),
+        samples=integer(dataset, "SamplesPerPixel", 1),
         photometric=text(dataset, "PhotometricInterpretation"),
-        bits_allocated=whole(dataset, "BitsAllocated"),
-        bits_stored=whole(dataset, "BitsStored"),
-        signed={0: False, 1: True}.get(whole(dataset, "PixelRepresentation", -1)),
+        bits_allocated=integer(dataset, "BitsAllocated"),
+        bits_stored=integer(dataset, "BitsStored"),
+        signed={0: False, 1: True}.get(integer(dataset, "PixelRepresentation", -1)),
         padding=padding(dataset),
         slope=number(dataset, "RescaleSlope"),
         intercept=number(dataset, "RescaleIntercept"),

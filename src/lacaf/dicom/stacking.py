@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.convert.headers import Header
+from lacaf.dicom.header import Header
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
 
@@ -19,7 +19,7 @@ from lacaf.grid import Grid
 SAME_DIRECTION = 1e-3
 #: How far the direction cosines may be from unit length and a right angle (rounded headers).
 ORTHONORMAL = 1e-2
-#: Slices may lie beside the line of the others by this share of a pixel.
+#: Slices may lie beside the line of the others by this fraction of a pixel.
 SIDEWAYS_VOX = 0.1
 #: Two slices nearer than this hold the same place.
 SAME_PLACE_MM = 0.01
@@ -36,7 +36,7 @@ def stack(
 
     Args:
         slices: headers of one series, in any order.
-        tolerance: share of the slice spacing by which a slice may stray from its regular place.
+        tolerance: fraction of the slice spacing by which a slice may stray from its regular place.
         tilt: ``refuse`` a stack that leans off its normal, or give it a leaning grid, for it is
             going to be resampled (``resample``).
 
@@ -166,7 +166,7 @@ def _lean(position: NDArray, height: NDArray, normal: NDArray, pixel_mm: float) 
     """How far the stack moves sideways for each mm along the normal: a vector, 0 if upright.
 
     A stack that leans (gantry tilt) is no box of voxels. Places are rounded text, so a lean of
-    less than a share of a pixel over the whole stack is none.
+    less than a fraction of a pixel over the whole stack is none.
     """
     sideways = position - np.outer(height, normal)
     sideways = sideways - sideways[0]

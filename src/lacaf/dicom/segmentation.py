@@ -3,6 +3,10 @@
 The order of frames means nothing (they follow the source images, in whatever order those
 were), empty frames are left out, and direction cosines may be negative: only the position and
 orientation of each frame in the patient count.
+
+No library serves: highdicom reads what keeps to the standard and raises at what does not, and
+SimpleITK takes frames in the order of the file; here a file from anywhere is read by its
+positions, laid on the CT's own voxels, or refused with a reason.
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ from lacaf.fault import Refusal, machines_fault
 from lacaf.grid import Grid
 from lacaf.volume import Volume
 
-#: A voxel of a fractional segment belongs to it from this share of the full value on.
+#: A voxel of a fractional segment belongs to it from this fraction of the full value on.
 FRACTION = 0.5
-#: A frame lies on the CT's voxels if its corners are off by at most this share of a voxel.
+#: A frame lies on the CT's voxels if its corners are off by at most this fraction of a voxel.
 OFF_VOXEL = 0.1
-#: At least this share of a segment must lie inside the CT.
-INSIDE_SHARE = 0.98
+#: At least this fraction of a segment must lie inside the CT.
+INSIDE_FRACTION = 0.98
 #: More voxels than this are no segmentation of a chest: the numbers in the file are wrong.
 MOST_VOXELS = 2 * 10**9
 
@@ -70,7 +74,7 @@ def refers_to(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
 
 
 def volume_of(
-    dataset: pydicom.Dataset, number: int, image: Volume, role: str
+    dataset: pydicom.Dataset, number: int, grid: Grid, role: str
 ) -> tuple[Volume, dict[str, Any], list[str]]:
     """A segment as 0 and 1, facts (type, frames, ml) and flags.
 
@@ -86,11 +90,11 @@ def volume_of(
     flags = []
     if kind == "FRACTIONAL":
         flags.append(f"{role}: fractions; a voxel belongs to it from {FRACTION:.0%} on")
-    array = _on_voxels(frames, image.grid, role)
+    array = _on_voxels(frames, grid, role)
     if array is not None:
-        part = Volume(array, image.grid)
+        part = Volume(array, grid)
     else:
-        part = _own_volume(frames, image.grid, _slice_spacing(dataset), role)
+        part = _own_volume(frames, grid, _slice_spacing(dataset), role)
         flags.append(f"{role}: its frames lie on a grid of their own")
     facts = {
         "type": kind,
@@ -208,7 +212,7 @@ def _on_voxels(frames: Sequence[Frame], grid: Grid, role: str) -> NDArray[np.uin
         kept = ((index >= 0) & (index < grid.shape)).all(axis=1)
         array[tuple(index[kept].T)] = 1
         voxels, inside = voxels + len(rows), inside + int(kept.sum())
-    if inside < INSIDE_SHARE * voxels:
+    if inside < INSIDE_FRACTION * voxels:
         raise Refusal(
             f"only {inside / voxels:.0%} of its voxels lie inside the CT",
             expectation="a segmentation of this CT",

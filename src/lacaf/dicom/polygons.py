@@ -1,4 +1,8 @@
-"""Polygons of one slice as pixels: holes, copies and overlaps told apart."""
+"""Polygons of one slice as pixels: holes, copies and overlaps told apart.
+
+No library serves: scikit-image's and Pillow's polygons take the pixels on an edge into both
+neighbours, so that regions overlap and the strands of a keyhole leave a seam.
+"""
 
 from __future__ import annotations
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
 
-import numpy as np
-
-from lacaf.convert.headers import DICOMDIR, MODALITIES, Header
+from lacaf.dicom import series
+from lacaf.dicom.header import DICOMDIR, MODALITIES, Header
+from lacaf.dicom.series import Series, listed
 from lacaf.fault import Refusal
 from lacaf.params.convert import Convert
 
-#: A plane is axial if its normal lies within 45 degrees of the body's axis.
-AXIAL_COSINE = 0.7071
-#: A series with at least this share of the slices of the largest is its equal: two phases of
+#: A series with at least this fraction of the slices of the largest is its equal: two phases of
 #: one scan differ by a slice or two, and that is no reason to prefer one.
 NEARLY_AS_MANY = 0.9
 #: Thicknesses that differ by less are one thickness.
 SAME_THICKNESS_MM = 0.05
-MOST_LISTED = 8
 FRAMES = "CT with several frames in a file"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: Words in ImageType that mark a picture made of many slices, or of a screen: no HU of a place.
@@ -31,49 +26,14 @@ PICTURES = {"MIP", "MINIP", "MAXIP", "MAXIMUM", "MINIMUM", "SUBTRACTION", "VRT",
 
 
 @dataclass(frozen=True)
-class Series:
-    """CT images of one series, in the order of file names; ``number`` counts series from 1."""
-
-    number: int
-    headers: list[Header]
-
-    @property
-    def axial(self) -> bool:
-        """Whether any of its images is axial (a series of several planes is refused later)."""
-        return any(is_axial(h) for h in self.headers)
-
-    def described(self) -> str:
-        """What tells it from another series: count, kernel, thickness; nothing private."""
-        first = self.headers[0]
-        kernel = f", kernel {first.kernel}" if first.kernel else ""
-        thickness = f", {first.thickness:g} mm thick" if first.thickness else ""
-        slices = "1 slice" if len(self.headers) == 1 else f"{len(self.headers)} slices"
-        return f"series {self.number}: {slices}{kernel}{thickness}"
-
-
-@dataclass(frozen=True)
 class Choice:
-    """The chosen series, why, how many there were, what was left aside, and what is odd."""
+    """The chosen series, why, how many there were, what was left aside, and warnings."""
 
     series: Series
     why: str
     candidates: int
     left_aside: Counter[str]
     flags: list[str]
-
-
-def listed(series: Sequence[Series]) -> str:
-    """Several series in words; of very many the first ones."""
-    more = f"; and {len(series) - MOST_LISTED} more" if len(series) > MOST_LISTED else ""
-    return "; ".join(s.described() for s in series[:MOST_LISTED]) + more
-
-
-def is_axial(header: Header) -> bool:
-    """Whether the image plane is axial; images without an orientation get the doubt."""
-    if header.row is None or header.column is None:
-        return True
-    normal = np.cross(header.row, header.column)
-    return bool(abs(normal[2]) >= AXIAL_COSINE * max(float(np.linalg.norm(normal)), 1e-9))
 
 
 def choose(headers: Sequence[Header], rules: Convert, named: str = "") -> Choice:
@@ -92,14 +52,7 @@ def choose(headers: Sequence[Header], rules: Convert, named: str = "") -> Choice
         Refusal: no series is a candidate, several are equal, or there are two patients.
     """
     aside: Counter[str] = Counter()
-    groups: dict[str, list[Header]] = {}
-    for header in _without_copies(headers, aside):
-        reason = _unfit(header)
-        if reason:
-            aside[reason] += 1
-        else:
-            groups.setdefault(header.series, []).append(header)
-    every = [Series(number, group) for number, group in enumerate(groups.values(), start=1)]
+    every = series.grouped(_fit(headers, aside))
     if named:
         every = _named(every, named, aside)
     axial = _kept(every, lambda s: s.axial, "CT that is not axial", aside)
@@ -107,11 +60,11 @@ def choose(headers: Sequence[Header], rules: Convert, named: str = "") -> Choice
     _check(axial, aside, least)
     candidates = [s for s in axial if len(s.headers) >= least]
     best, why = _preferred(candidates, rules)
-    for series in axial:
-        if len(series.headers) < len(best.headers):
-            aside["CT series with fewer slices"] += len(series.headers)
-        elif series is not best:
-            aside["CT series that the rules do not prefer"] += len(series.headers)
+    for one in axial:
+        if len(one.headers) < len(best.headers):
+            aside["CT series with fewer slices"] += len(one.headers)
+        elif one is not best:
+            aside["CT series that the rules do not prefer"] += len(one.headers)
     flags = []
     if len({h.study for s in axial for h in s.headers}) > 1:
         flags.append("the source holds CT of several studies")
@@ -120,6 +73,23 @@ def choose(headers: Sequence[Header], rules: Convert, named: str = "") -> Choice
     if named:
         why = "the series that the case table names"
     return Choice(best, why, len(candidates), aside, flags)
+
+
+def _fit(headers: Sequence[Header], aside: Counter[str]) -> list[Header]:
+    """The images that can be part of a CT volume, each once; the others are counted."""
+    copies = series.copies(headers)
+    if copies:
+        aside["exact copy of another file"] += len(copies)
+    fit = []
+    for header in headers:
+        if header.path in copies:
+            continue
+        reason = _unfit(header)
+        if reason:
+            aside[reason] += 1
+        else:
+            fit.append(header)
+    return fit
 
 
 def _unfit(header: Header) -> str:
@@ -141,42 +111,20 @@ def _unfit(header: Header) -> str:
     return FRAMES if header.frame < 0 else ""
 
 
-def _without_copies(headers: Sequence[Header], aside: Counter[str]) -> list[Header]:
-    """Files of the same instance and the same bytes count once."""
-    files: dict[str, list[Path]] = {}
-    for header in headers:
-        if header.instance:
-            paths = files.setdefault(header.instance, [])
-            if header.path not in paths[-1:]:
-                paths.append(header.path)
-    copies: set[Path] = set()
-    for paths in files.values():
-        seen: set[str] = set()
-        for path in paths if len(paths) > 1 else ():
-            with path.open("rb") as handle:
-                content = hashlib.file_digest(handle, "sha256").hexdigest()
-            if content in seen:
-                copies.add(path)
-            seen.add(content)
-    if copies:
-        aside["exact copy of another file"] += len(copies)
-    return [h for h in headers if h.path not in copies]
-
-
 def _kept(
     every: list[Series], keep: Callable[[Series], bool], reason: str, aside: Counter[str]
 ) -> list[Series]:
-    for series in every:
-        if not keep(series):
-            aside[reason] += len(series.headers)
+    for one in every:
+        if not keep(one):
+            aside[reason] += len(one.headers)
     return [s for s in every if keep(s)]
 
 
 def _named(every: list[Series], named: str, aside: Counter[str]) -> list[Series]:
     """The series that the case table names, by number or by UID."""
 
-    def meant(series: Series) -> bool:
-        return named in (str(series.number), series.headers[0].series)
+    def meant(one: Series) -> bool:
+        return named in (str(one.number), one.headers[0].series)
 
     found = _kept(every, meant, "CT series that the case table does not name", aside)
     if not found:

@@ -3,6 +3,10 @@
 A contour lies in a plane of the CT and is a closed polygon (DICOM PS3.3 C.8.8.6). Holes come
 in three ways, and all are understood: a *keyhole* (one polygon that runs in and out again on
 the same line), a contour inside another, and contours that are declared CLOSED_PLANAR_XOR.
+
+No library serves: those that rasterise RTSTRUCT (rt-utils, dcmrtstruct2nii, plastimatch) know one
+rule for the contours of a plane, leave slices between planes empty, and do not tell what they
+met: copies, open contours, contours thinner than a voxel.
 """
 
 from __future__ import annotations
@@ -16,11 +20,12 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from lacaf.convert.polygons import Bool, Tally, filled, work
+from lacaf.dicom.polygons import Bool, Tally, filled, work
 from lacaf.fault import Refusal
+from lacaf.grid import Grid
 from lacaf.volume import Volume
 
-#: A contour may leave its plane, and a plane the slice it was drawn on, by this share of the
+#: A contour may leave its plane, and a plane the slice it was drawn on, by this fraction of the
 #: distance between slices: text in the file is rounded.
 OFF_PLANE = 0.1
 #: No scanner's coordinates are larger, mm.
@@ -48,7 +53,7 @@ def refers_to(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
 
 
 def volume_of(
-    dataset: pydicom.Dataset, number: int, image: Volume, role: str
+    dataset: pydicom.Dataset, number: int, grid: Grid, role: str
 ) -> tuple[Volume, dict[str, Any], list[str]]:
     """A region as 0 and 1 on the CT's grid, facts (contours, planes, holes, ml), and flags.
 
@@ -58,7 +63,6 @@ def volume_of(
     """
     tally = Tally()
     polygons = _polygons(dataset, number, tally, role)
-    grid = image.grid
     indices = [grid.to_index(points) for points, _ in polygons]
     axis = _slice_axis(indices, role)
     planes = _planes(indices, [xor for _, xor in polygons], axis, grid.shape, tally, role)
@@ -167,8 +171,8 @@ def _planes(
     size = (shape[rest[0]], shape[rest[1]])
     contours = [index[:, rest] for index in indices]
     drawn: dict[float, list[tuple[NDArray, bool]]] = defaultdict(list)
-    for place, contour, odd in zip(height.tolist(), contours, xor, strict=True):
-        drawn[place].append((contour, odd))
+    for place, contour, exclusive in zip(height.tolist(), contours, xor, strict=True):
+        drawn[place].append((contour, exclusive))
     _check_work(drawn, shape[axis], size, role)
     found = {place: filled(drawn[place], size, tally) for place in sorted(drawn)}
     _check_inside(found, shape[axis], role)
@@ -225,8 +229,8 @@ def _lay(planes: dict[float, Bool], slices: NDArray[np.uint8]) -> int:
         below = places[after - 1] if after else None
         above = places[after] if after < len(places) else None
         if below is not None and above is not None and above - below <= GAP * gap:
-            share = (number - below) / (above - below)
-            slices[number] = _shape_between(planes[below], planes[above], share)
+            fraction = (number - below) / (above - below)
+            slices[number] = _shape_between(planes[below], planes[above], fraction)
         else:
             near = [p for p in (below, above) if p is not None and abs(p - number) < gap / 2]
             if not near:
@@ -236,12 +240,12 @@ def _lay(planes: dict[float, Bool], slices: NDArray[np.uint8]) -> int:
     return between
 
 
-def _shape_between(below: Bool, above: Bool, share: float) -> Bool:
+def _shape_between(below: Bool, above: Bool, fraction: float) -> Bool:
     """The shape between two slices from the distances to their borders.
 
     Shape-based interpolation, Raya and Udupa, IEEE Trans Med Imaging 9:32-42, 1990.
     """
-    return (1 - share) * _signed_distance(below) + share * _signed_distance(above) > 0
+    return (1 - fraction) * _signed_distance(below) + fraction * _signed_distance(above) > 0
 
 
 def _signed_distance(mask: Bool) -> NDArray[np.float32]:

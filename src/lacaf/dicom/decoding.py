@@ -1,4 +1,9 @@
-"""The pixels of one slice: from the file to HU, by the shortest way that its encoding allows."""
+"""The pixels of one slice: from the file to HU, by the shortest way that its encoding allows.
+
+pydicom decodes what is rare; plain words and JPEG-LS are read without it, which is quicker.
+Encapsulated pixels are first seen to be whole here, since pydicom takes what follows a broken
+one for pixels.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +24,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from lacaf.convert.headers import UNDEFINED, Header
-from lacaf.convert.hounsfield import Hounsfield, from_stored, table
+from lacaf.dicom.header import UNDEFINED, Header
+from lacaf.dicom.hounsfield import Hounsfield, from_stored, table
 from lacaf.fault import Refusal, machines_fault
 
 #: Pixels that lie in the file as they are.
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
-#: Heads of the parts of packed pixels, and the mark with which every kind of JPEG ends.
+#: Heads of the parts of encapsulated pixels, and the mark with which every kind of JPEG ends.
 ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 JPEG_END = b"\xff\xd9"
 
@@ -52,7 +57,7 @@ def decode(header: Header, padding: tuple[int, int] | None, out: NDArray[np.int1
         if header.transfer_syntax in JPEG_LS and header.frames == 1 and header.pixels:
             words, bits = _jpeg_ls(header)
             return table(bits, bool(header.signed), *rescale).of(words, out)
-        stored = _unpacked(header)
+        stored = _by_pydicom(header)
     except Refusal:
         raise
     except Exception as error:  # decoders raise whatever they like
@@ -106,7 +111,7 @@ def _jpeg_ls(header: Header) -> tuple[NDArray[np.uint16], int]:
     return np.frombuffer(content, "<u2").reshape(shape).astype(np.uint16, copy=False), bits
 
 
-def _unpacked(header: Header) -> NDArray:
+def _by_pydicom(header: Header) -> NDArray:
     """Stored values by one of pydicom's decoders."""
     if header.transfer_syntax.is_encapsulated:
         _fragments(header)  # checked: pydicom would take what follows for pixels
@@ -122,19 +127,19 @@ def _unpacked(header: Header) -> NDArray:
 
 
 def _fragments(header: Header) -> list[bytes]:
-    """The parts of packed pixel data (PS3.5 A.4), without the offset table, whole to the last.
+    """The parts of encapsulated pixel data (PS3.5 A.4) without the offset table, all whole.
 
     Raises:
         Refusal: they break off, or a JPEG stream ends without its mark.
     """
     if header.pixels is None:
-        raise _broken("it holds no packed pixel data", header)
+        raise _broken("it holds no encapsulated pixel data", header)
     changed = header.path.stat().st_mtime_ns
     found = _all_fragments(header.path, changed, *header.pixels)
     ends = found if len(found) == header.frames else found[-1:]
     jpeg = header.transfer_syntax != RLELossless
     if not found or (jpeg and not all(part.rstrip(b"\0").endswith(JPEG_END) for part in ends)):
-        raise _broken("its packed pixel data break off or are no whole parts", header)
+        raise _broken("its encapsulated pixel data break off or are no whole parts", header)
     return found
 
 
