@@ -27,8 +27,8 @@ SCANNER_COORDINATES = 1
 MOST_ALONG_AXIS = 32767
 #: The header, four bytes that say "no extension", then the voxels.
 VOXELS_AT = 352
-#: Compressed one by one, so that two threads share the work; larger blocks compress no better. Always
-#: as many, however the voxels come, so that the bytes depend on the volume alone.
+#: Compressed one by one, so that two threads share the work; larger blocks compress no better.
+#: Always as many, however the voxels come, so that the bytes depend on the volume alone.
 BLOCK_BYTES = 2**20
 #: Of ISA-L's 0 to 3: as small as zlib's fastest in a fifth of the time.
 LEVEL = 2
