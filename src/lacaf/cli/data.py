@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from lacaf import cases as case_table
-from lacaf import files, layout, records
-from lacaf.cli.entry import CaseName, app, coding_of, read_case, redacted, tell
+from lacaf import files, layout
+from lacaf.cli.entry import CaseName, app, carry_out, coding_of, read_case, redacted
 from lacaf.fault import Refusal
 from lacaf.params import whole as parameters
 
@@ -44,8 +44,7 @@ def phantom(
         with files.replacing(layout.RAW / case) as raw:
             return stage(row, params.phantom, coding_of(params, row), raw, truth)
 
-    made_from = layout.made_from("phantom", row, params)
-    tell(records.carry_out("phantom", case, layout.folder("phantom", case), made_from, work))
+    carry_out("phantom", params, row, work)
 
 
 @app.command()
@@ -57,7 +56,6 @@ def convert(case: CaseName) -> None:
 
 
 def _convert(params: parameters.Params, row: case_table.Case) -> None:
-    case = row.case
     files = {"the source": row.source, "the label file": row.labels}
     absent = [role for role, file in files.items() if file and not file.exists()]
 
@@ -72,8 +70,7 @@ def _convert(params: parameters.Params, row: case_table.Case) -> None:
 
         return stage(row, params.convert, coding_of(params, row), folder)
 
-    made_from = {} if absent else layout.made_from("convert", row, params)
-    tell(records.carry_out("convert", case, layout.folder("convert", case), made_from, work))
+    carry_out("convert", params, row, work, nothing_there=bool(absent))
 
 
 @app.command()
@@ -81,7 +78,6 @@ def crop(case: CaseName) -> None:
     """Find the lungs, left and right, and bring the CT to the working grid."""
     params, row = read_case(case)
     source = layout.folder("convert", case)
-    upstream = records.read(source, "convert")
 
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.crop import crop as stage
@@ -89,8 +85,7 @@ def crop(case: CaseName) -> None:
         masks = layout.lung_masks(row)
         return stage(params.crop, params.all_codings(), source, folder, masks)
 
-    made_from = layout.made_from("crop", row, params)
-    tell(records.carry_out("crop", case, layout.folder("crop", case), made_from, work, upstream))
+    carry_out("crop", params, row, work)
 
 
 @app.command()
@@ -98,7 +93,6 @@ def harmonize(case: CaseName) -> None:
     """Bring labels of any coding to the canonical classes, and say what is known of each."""
     params, row = read_case(case)
     converted, cropped = layout.folder("convert", case), layout.folder("crop", case)
-    upstream = records.read(cropped, "crop")
 
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.harmonize import harmonize as stage
@@ -106,6 +100,4 @@ def harmonize(case: CaseName) -> None:
         coding = coding_of(params, row)
         return stage(row, params.harmonize, coding, converted, cropped, folder)
 
-    made_from = layout.made_from("harmonize", row, params)
-    folder = layout.folder("harmonize", case)
-    tell(records.carry_out("harmonize", case, folder, made_from, work, upstream))
+    carry_out("harmonize", params, row, work)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lacaf import cases as case_table
+from lacaf import layout, records
 from lacaf.coding import Coding
 from lacaf.fault import Fault
 from lacaf.params import whole as parameters
+from lacaf.stages import stage_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,6 +72,31 @@ def read_case(name: str) -> tuple[parameters.Params, case_table.Case]:
 def coding_of(params: parameters.Params, case: case_table.Case) -> Coding | None:
     """What a case's labels mean; None if it has none."""
     return params.all_codings()[case.coding] if case.coding else None
+
+
+def carry_out(
+    stage: str,
+    params: parameters.Params,
+    case: case_table.Case,
+    work: Callable[[Path], Mapping[str, Any]],
+    *,
+    nothing_there: bool = False,
+) -> None:
+    """Do a stage's work on a case as the stage is declared, and tell how it ended.
+
+    Args:
+        stage: one of ``stages.CASE_STAGES``; if the last stage that it reads refused the case, so
+            does it.
+        params: the configuration.
+        case: the case's row.
+        work: see ``records.carry_out``.
+        nothing_there: what it reads is missing, so that the record can name no digests of it.
+    """
+    before = stage_of(stage).reads[-1:]
+    upstream = [records.read(layout.folder(word, case.case), word) for word in before]
+    made_from = {} if nothing_there else layout.made_from(stage, case, params)
+    folder = layout.folder(stage, case.case)
+    tell(records.carry_out(stage, case.case, folder, made_from, work, *upstream))
 
 
 def tell(record: Mapping[str, Any]) -> None:

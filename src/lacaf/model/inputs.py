@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lacaf.coverage import exact_distance_mm, lung_distances_mm
 from lacaf.grid import Grid
 
 CHANNELS = ("image", "blood", "side", "height", "depth")
@@ -79,17 +80,11 @@ def network_input(
     Raises:
         ValueError: one of the lungs is missing.
     """
-    from scipy import ndimage
-
-    to_lung = []
-    for value in (1, 2):
-        if not (lungs == value).any():
-            raise ValueError("the lung mask lacks a lung; network input needs both")
-        to_lung.append(ndimage.distance_transform_edt(lungs != value, sampling=grid.spacing_mm))
+    to_left, to_right = lung_distances_mm(lungs, grid, exact_distance_mm)
     return NetworkInput(
         image=_window(image, hu_window),
         blood=_window(image, blood_window),
-        side=np.tanh((to_lung[1] - to_lung[0]) / SIDE_SCALE_MM).astype(np.float16),
+        side=np.tanh((to_right - to_left) / SIDE_SCALE_MM).astype(np.float16),
         height=_extent(lungs, 0),
         depth=_extent(lungs, 1),
     )
