@@ -57,7 +57,7 @@ def classes_of(*codings: Coding) -> Classes:
 
     The four, or artery and vein where one of the codings knows vessels without a side.
     """
-    sideless = any(set(VESSELS) & c.meanings() for c in codings)
+    sideless = any((set(VESSELS) - set(FOUR)) & c.meanings() for c in codings)
     return TWO if sideless else FOUR
 
 
