@@ -49,7 +49,7 @@ def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is_known(entry: Mapping[str, Any]) -> bool:
-    """Whether the reference knows a subject; of a classification only what has no answer is None."""
+    """Whether the reference knows a subject; of a side, only what has no answer is None."""
     if "classes_scored" in entry:
         return bool(entry["classes_scored"])
     return entry.get("state", "unknown") != "unknown"
