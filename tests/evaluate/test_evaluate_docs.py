@@ -6,7 +6,7 @@ import pytest
 from project import REPOSITORY, Project, make_project
 
 from lacaf.evaluate import evaluate
-from lacaf.evaluate.branches import TREE_SHARE
+from lacaf.evaluate.branches import TREE_FRACTION
 from lacaf.evaluate.tree import DETECTED, MOST, generation_names
 from lacaf.volume import Volume, write
 
@@ -34,7 +34,7 @@ def test_the_constants_are_those_of_the_page():
     assert f"at least {DETECTED:.0%} lie".replace("80%", "80 %") in METRICS
     assert MOST == 0.5
     assert "at least half lies outside R" in METRICS
-    assert TREE_SHARE == 0.1
+    assert TREE_FRACTION == 0.1
     assert "with a tenth of the class's length" in METRICS
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lacaf.classes import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
-from lacaf.evaluate.scoring import Scales, subject_keys
+from lacaf.evaluate.metrics import Scales, subject_keys
 from lacaf.evaluate.statistics import holm, statistics, wilcoxon
 from lacaf.evaluate.subjects import FOUR, groups
 from lacaf.evaluate.summary import COLUMNS

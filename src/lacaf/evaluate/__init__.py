@@ -3,10 +3,10 @@
 docs/metrics.md defines every number: formula, unit, rule for the empty and the unknown.
 """
 
-from lacaf.evaluate.case import evaluate, read_coverage, scales_of
 from lacaf.evaluate.comparison import compare
 from lacaf.evaluate.labels import coding
 from lacaf.evaluate.rows import WHOLE, as_csv
+from lacaf.evaluate.stage import evaluate, read_coverage, scales_of
 from lacaf.evaluate.summary import summarize
 from lacaf.evaluate.tables import headline, tables
 from lacaf.evaluate.terminal import show

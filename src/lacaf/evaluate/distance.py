@@ -1,4 +1,8 @@
-"""Edges of masks, and distances in millimetres from voxels to the nearest of other voxels."""
+"""Edges of masks, and distances in millimetres from voxels to the nearest of other voxels.
+
+Distances are SciPy's; edges are found here, since its morphology works by the voxel of the whole
+box, not by that of the vessel.
+"""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def classes_of(*codings: Coding) -> Classes:
 
     The four, or artery and vein where one of the codings knows vessels without a side.
     """
-    sideless = any(set(VESSELS) & c.meanings() for c in codings)
+    sideless = any((set(VESSELS) - set(FOUR)) & c.meanings() for c in codings)
     return TWO if sideless else FOUR
 
 
@@ -111,8 +111,7 @@ def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArra
     low, high = min(meanings), max(meanings)
     if high - low > LARGEST_TABLE:
         return _looked_up(array, meanings, role)
-    whole = np.issubdtype(array.dtype, np.integer) or np.array_equal(array, np.floor(array))
-    if not whole or array.min(initial=0) < low or array.max(initial=0) > high:
+    if not _are_integers(array) or array.min(initial=0) < low or array.max(initial=0) > high:
         raise _without_meaning(array[~np.isin(array, list(meanings))], meanings, role)
     plain = array.dtype == np.uint8 and low == 0
     if plain and all(value == label for value, label in meanings.items()):
@@ -126,6 +125,11 @@ def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArra
     if (astray := labels == NO_MEANING).any():
         raise _without_meaning(array[astray], meanings, role)
     return labels
+
+
+def _are_integers(array: NDArray) -> bool:
+    """Whether all values are integers, whatever the type that holds them."""
+    return np.issubdtype(array.dtype, np.integer) or np.array_equal(array, np.floor(array))
 
 
 def _looked_up(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArray[np.uint8]:

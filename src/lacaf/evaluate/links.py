@@ -39,8 +39,8 @@ class Links:
 def link(flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing) -> Links:
     """Link the voxels of a centreline, given by their flat indices in ``depth``, sorted.
 
-    Where links close a ring, the one that lies nearest to the wall is left out: bumps that touch
-    each other on a rough wall make rings, and fall into twigs that way.
+    Where links close a loop, the one that lies nearest to the wall is left out: bumps that touch
+    each other on a rough wall make loops, and fall into spurs that way.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree

@@ -1,4 +1,4 @@
-"""Twigs that are roughness of the wall, not branches, taken off a centreline."""
+"""Spurs that are roughness of the wall, not branches, taken off a centreline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ APART_MM = 1e5
 
 
 def prune(flat: NDArray, depth: NDArray[np.float32], spacing_mm: Spacing) -> NDArray:
-    """Without the twigs that do not leave the vessel they stand on.
+    """Without the spurs that do not leave the vessel they stand on.
 
     From the deepest voxel of each component, the way to its farthest end is kept, then the way
     to the next end that no kept voxel reaches, and so on (after TEASAR, Sato et al. 2000). A

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from lacaf.evaluate.metrics import PARTS, unit
+
 #: What a row says, after the columns that say whose it is.
 NUMBER = ("against", "subject", "part", "metric", "unit", "value", "state")
 
 #: The part of numbers about the whole of a subject.
 WHOLE = "all"
-
-#: The entries of a subject that hold the same numbers for each of its parts.
-PARTS = ("by_calibre", "by_generation")
 
 
 def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -50,7 +49,7 @@ def rows(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is_known(entry: Mapping[str, Any]) -> bool:
-    """Whether the reference knows a subject; of an identity only what has no answer is None."""
+    """Whether the reference knows a subject; of a side, only what has no answer is None."""
     if "classes_scored" in entry:
         return bool(entry["classes_scored"])
     return entry.get("state", "unknown") != "unknown"
@@ -62,11 +61,6 @@ def _parts(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         for part, numbers in (entry.get(kind) or {}).items():
             if any(v for k, v in numbers.items() if k.startswith("reference") and v):
                 yield part, dict(numbers)
-
-
-def unit(metric: str) -> str:
-    """mm, ml, or 1 for shares and counts."""
-    return metric.rsplit("_", 1)[-1] if metric.endswith(("_mm", "_ml")) else "1"
 
 
 def as_csv(details: Mapping[str, Any]) -> str:

@@ -11,34 +11,12 @@ from numpy.typing import NDArray
 
 from lacaf.coverage import State
 from lacaf.evaluate.centreline import Centreline, centreline
-from lacaf.evaluate.identity import identity
+from lacaf.evaluate.classification import classification
 from lacaf.evaluate.masks import Boxes, Masks, diagonal_mm
-from lacaf.evaluate.overlap import overlap
+from lacaf.evaluate.metrics import Scales, Subject, averaged_keys, measure, subject_keys
 from lacaf.evaluate.subjects import Classes, groups, lookup, only_known, state, values
-from lacaf.evaluate.surface import nsd_name, surface
-from lacaf.evaluate.topology import topology
-from lacaf.evaluate.tree import pool, tree
+from lacaf.evaluate.tree import pool
 from lacaf.grid import Grid
-
-#: Means over the classes are told of these, and of NSD.
-MEANS = (
-    "dsc",
-    "hd95_mm",
-    "assd_mm",
-    "cldice",
-    "tree_detected",
-    "branches_detected",
-    "false_branches",
-    "b0_error",
-)
-
-
-@dataclass(frozen=True)
-class Scales:
-    """The lengths that scores depend on, mm: NSD's tolerances, and where calibre bands end."""
-
-    nsd_tolerances_mm: Sequence[float] = (1.0, 2.0)
-    calibre_edges_mm: Sequence[float] = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +78,7 @@ def compare_volumes(
         "classes": scores,
         "groups": of_groups,
         "mean": _mean(scores, scales),
-        "identity": identity(predicted, trees, classes, states, scales.calibre_edges_mm),
+        "identity": classification(predicted, trees, classes, states, scales.calibre_edges_mm),
     }
 
 
@@ -123,36 +101,19 @@ def _subject(
     known = _known(case, members)
     if not known:
         return numbers | dict.fromkeys(subject_keys(case.scales))
-    numbers |= overlap(masks, case.grid.voxel_ml)
-    numbers |= surface(masks, case.scales.nsd_tolerances_mm, diagonal_mm(case.grid))
-    numbers |= topology(masks)
     reference = pool([lines[name].reference for name in known])
     predicted = pool([lines[name].prediction for name in known])
     found = lookup(values(case.classes, members))[case.prediction[tuple(reference.points.T)]]
     right = lookup(values(case.classes, known))[case.reference[tuple(predicted.points.T)]]
-    numbers |= tree(reference, found, predicted, right, case.scales.calibre_edges_mm)
-    return {key: numbers[key] for key in ("state", *subject_keys(case.scales))}
-
-
-def subject_keys(scales: Scales) -> tuple[str, ...]:
-    """The keys of a subject's scores, after its state."""
-    return (
-        *("dsc", "sensitivity", "precision"),
-        *map(nsd_name, scales.nsd_tolerances_mm),
-        *("hd95_mm", "assd_mm", "reference_ml", "prediction_ml", "volume_difference_ml", "missed"),
-        *("cldice", "tree_detected", "branches_detected"),
-        *("reference_tree_mm", "prediction_tree_mm", "reference_branches", "prediction_branches"),
-        *("false_branches", "false_branches_mm"),
-        *(f"{volume}_b{i}" for volume in ("reference", "prediction") for i in range(3)),
-        *(f"b{i}_error" for i in range(3)),
-        *("by_calibre", "by_generation"),
-    )
+    voxel_ml, diagonal = case.grid.voxel_ml, diagonal_mm(case.grid)
+    subject = Subject(masks, voxel_ml, diagonal, case.scales, reference, predicted, found, right)
+    return numbers | measure(subject)
 
 
 def _mean(scores: Mapping[str, Mapping[str, Any]], scales: Scales) -> dict[str, Any]:
     """Plain mean over the classes that have the number; how many were scored and were not."""
     mean: dict[str, Any] = {}
-    for metric in (MEANS[0], *map(nsd_name, scales.nsd_tolerances_mm), *MEANS[1:]):
+    for metric in averaged_keys(scales):
         found = [entry[metric] for entry in scores.values() if entry[metric] is not None]
         mean[metric] = sum(found) / len(found) if found else None
     unknown = sum(entry["state"] == "unknown" for entry in scores.values())

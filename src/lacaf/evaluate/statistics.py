@@ -49,13 +49,13 @@ def interval(values: NDArray[np.float64], samples: int) -> tuple[float | None, f
     """95 % percentile bootstrap of the mean of independent values; None of fewer than two."""
     if len(values) < 2:
         return None, None
-    low, high = np.percentile(_shares_of_draws(len(values), samples) @ values, (2.5, 97.5))
+    low, high = np.percentile(_fractions_of_draws(len(values), samples) @ values, (2.5, 97.5))
     return float(low), float(high)
 
 
 @lru_cache(maxsize=4)
-def _shares_of_draws(count: int, samples: int) -> NDArray[np.float64]:
-    """``(samples, count)``: the share that each value has in each bootstrap sample."""
+def _fractions_of_draws(count: int, samples: int) -> NDArray[np.float64]:
+    """``(samples, count)``: the fraction that each value has in each bootstrap sample."""
     draws = np.random.default_rng(BOOTSTRAP_SEED).integers(count, size=(samples, count))
     draws += np.arange(samples)[:, None] * count
     return np.bincount(draws.ravel(), minlength=samples * count).reshape(samples, count) / count

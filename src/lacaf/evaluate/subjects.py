@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import CLASSES, SIDES, UNKNOWN, VESSELS
+from lacaf.classes import BY_NAME, CLASSES, SIDES, UNKNOWN, VESSELS
 from lacaf.coverage import State
 
 Classes = tuple[str, ...]
@@ -25,13 +25,13 @@ PARTIAL = "partial"
 
 
 def vessel_of(name: str) -> str:
-    """artery or vein."""
-    return name.split("_")[-1]
+    """The kind of vessel of a class; of a kind itself the kind."""
+    return BY_NAME[name].vessel if name in BY_NAME else name
 
 
 def side_of(name: str) -> str:
     """Left or right; empty for a class without a side."""
-    return name.split("_")[0] if "_" in name else ""
+    return BY_NAME[name].side if name in BY_NAME else ""
 
 
 def groups(classes: Classes) -> dict[str, Classes]:
@@ -40,6 +40,7 @@ def groups(classes: Classes) -> dict[str, Classes]:
     if classes == FOUR:
         found |= {v: tuple(c for c in classes if vessel_of(c) == v) for v in VESSELS}
         found |= {s: tuple(c for c in classes if side_of(c) == s) for s in SIDES}
+        found = {name: own for name, own in found.items() if own != (name,)}
     return found | {"vessel": classes}
 
 
@@ -79,9 +80,9 @@ def only_known(
     """
     unknown = reference == UNKNOWN
     strangers = lookup(values(classes, [c for c in classes if states[c] == "unknown"]))
-    silent = unknown
+    unlabelled = unknown
     if strangers.any():
-        silent = unknown | ((reference == 0) & strangers[prediction])
-    if not silent.any():
+        unlabelled = unknown | ((reference == 0) & strangers[prediction])
+    if not unlabelled.any():
         return prediction, reference
-    return np.where(silent, 0, prediction), np.where(unknown, 0, reference)
+    return np.where(unlabelled, 0, prediction), np.where(unknown, 0, reference)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lacaf.classes import SIDES
+from lacaf.evaluate.classification import BOTH
 from lacaf.evaluate.comparison import comparison
 from lacaf.evaluate.formats import Cell, Estimate, Table
-from lacaf.evaluate.identity import BOTH
+from lacaf.evaluate.metrics import columns as asked
 from lacaf.evaluate.subjects import FOUR, groups
 from lacaf.evaluate.surface import nsd_name
 from lacaf.evaluate.tree import band_names, generation_names
@@ -38,11 +39,12 @@ def tables(long: DataFrame, summary: Mapping[str, Any], params: Evaluate) -> lis
     nsd = {f"NSD {mm:g} mm": nsd_name(mm) for mm in params.nsd_tolerances_mm}
     surface = {"DSC": "dsc", **nsd, "HD95 mm": "hd95_mm", "ASSD mm": "assd_mm"}
     overlap = {"sensitivity": "sensitivity", "precision": "precision"}
-    overlap |= {"volume difference ml": "volume_difference_ml"}
+    overlap |= {"volume difference ml": "volume_difference_ml", **asked("classes")}
+    trees = TREES | asked("trees")
     return [
         headline(summary, params),
         _by_subject("classes", "Overlap and surface.", summary, surface | overlap),
-        _by_subject("trees", "Trees: length and branches detected, false ones.", summary, TREES),
+        _by_subject("trees", "Trees: length and branches detected, false ones.", summary, trees),
         _by_part("calibre", "By radius.", summary, CALIBRE, band_names(params.calibre_edges_mm)),
         _by_part(
             "generation",

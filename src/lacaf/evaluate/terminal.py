@@ -42,7 +42,7 @@ IDENTITY = (
 
 
 def show(details: Mapping[str, Any]) -> str:
-    """What ``evaluate`` returned, for people: overlap and distance, trees, calibre, identity."""
+    """What ``evaluate`` returned, for people: overlap and distance, trees, calibre, artery–vein."""
     tolerances = details["nsd_tolerances_mm"]
     nsd = {f"NSD {tolerance:g} mm": nsd_name(tolerance) for tolerance in tolerances}
     parts = []

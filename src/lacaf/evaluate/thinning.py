@@ -6,6 +6,9 @@ removal neither joins, splits, opens nor closes anything (26-neighbours for the 
 the background; Bertrand and Malandain 1994). So every component keeps a centreline, whatever
 its cross-section, and the line is in the middle on any spacing. Voxels of one of the eight
 parity classes never touch each other, so all simple ones of a class go at once.
+
+scikit-image's skeletonize thins by the voxel, not by the millimetre: on anisotropic spacing its
+line is not in the middle.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a mask hangs together: components, rings, cavities (its Betti numbers)."""
+"""How a mask hangs together: components, loops, cavities (its Betti numbers)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def topology(masks: Masks) -> dict[str, int]:
 
 
 def betti(mask: NDArray[np.bool_], codes: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Components, rings and cavities of a mask ``(Z, Y, X)`` with an empty rim of one voxel.
+    """Components, loops and cavities of a mask ``(Z, Y, X)`` with an empty rim of one voxel.
 
     Voxels are closed cubes: they hang together by faces, edges and corners (26 neighbours),
-    the background by faces (6). Components and cavities are counted, rings follow from the
+    the background by faces (6). Components and cavities are counted, loops follow from the
     Euler characteristic: b1 = b0 + b2 - χ.
 
     Args:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from lacaf.evaluate.branches import DETACHED
 from lacaf.evaluate.centreline import Centreline
 
-#: A branch is detected if at least this share of its length is (as in ATM'22, Zhang et al. 2023).
+#: A branch is detected if at least this fraction of its length is (as in ATM'22, Zhang et al.
+#: 2023).
 DETECTED = 0.8
 
-#: A predicted branch is false, and a branch flips its name, if this share of its length does. It
+#: A predicted branch is false, and a branch flips its name, if this fraction of its length does. It
 #: begins and ends inside vessels that may be right, so that the whole of it rarely is wrong.
 MOST = 0.5
 
@@ -75,7 +76,7 @@ def cldice(
 ) -> float:
     """Centreline Dice (Shit et al., CVPR 2021, eq. 3), by length in mm instead of voxel counts.
 
-    The harmonic mean of the share of the predicted centreline inside the reference mask and of
+    The harmonic mean of the fraction of the predicted centreline inside the reference mask and of
     the reference centreline inside the predicted mask. Both empty: 1. One empty: 0.
     """
     if not (len(found) and len(right)):
@@ -92,7 +93,7 @@ def share(length_mm: NDArray[np.float64], some: NDArray[np.bool_]) -> float | No
 
 
 def branches_with(line: Centreline, some: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
-    """``(B,)``: the branches of which some voxels make at least this share of the length."""
+    """``(B,)``: the branches of which some voxels make at least this fraction of the length."""
     part = np.bincount(line.branch, line.length_mm * some, len(line.generation))
     return part >= (least - ROUNDING) * _lengths(line)
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import SIDES, VESSELS
+from lacaf.classes import SIDES
 from lacaf.coverage import State
 from lacaf.evaluate.centreline import Centreline
 from lacaf.evaluate.subjects import FOUR, Classes, lookup, side_of, values, vessel_of
 from lacaf.evaluate.tree import MOST, band_names, bands, branches_with
+
+#: The two that are told apart; other classes have no say.
+ARTERY_VEIN = ("artery", "vein")
 
 #: Name of the pool of both sides, and of volumes that know no sides.
 BOTH = "both"
@@ -48,14 +51,14 @@ class _Piece:
     right_side: float
 
 
-def identity(
+def classification(
     prediction: NDArray[np.uint8],
     trees: Mapping[str, Centreline],
     classes: Classes,
     states: Mapping[str, State],
     calibre_edges_mm: Sequence[float],
 ) -> dict[str, dict[str, Any]]:
-    """Identity along the reference's centreline, for left, right and both lungs.
+    """Artery–vein classification along the reference's centreline, for left, right and both lungs.
 
     Args:
         prediction: ``(Z, Y, X)`` labels.
@@ -81,12 +84,15 @@ def identity(
             branches_on_other_side: how many of them are mostly called the other.
         by_calibre: what BY_CALIBRE names, for each band.
     """
-    known = [name for name in classes if states[name] != "unknown"]
+    own_kind = [name for name in classes if vessel_of(name) in ARTERY_VEIN]
+    known = [name for name in own_kind if states[name] != "unknown"]
+    heard = lookup(values(classes, own_kind))
     pieces: dict[str, list[_Piece]] = {}
     flips: dict[str, dict[str, int]] = {}
     for name in known:
         line = trees[name]
         said = prediction[tuple(line.points.T)]
+        said = np.where(heard[said], said, 0)
         parts = [np.ones(len(said), bool), *(v for _, v, _ in bands(line, calibre_edges_mm))]
         pieces[name] = [_piece(line, said, name, classes, part) for part in parts]
         flips[name] = _flips(line, said, name, classes)
@@ -104,12 +110,12 @@ def identity(
 def _told(
     pieces: Sequence[Sequence[_Piece]], flips: Sequence[Mapping[str, int]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Of some classes together: shares and branches of the whole, then the shares of each band."""
+    """Of some classes together: fractions and branches of the whole, then those of each band."""
     both_types = _with_both_types(names)
     columns = list(zip(*pieces, strict=True)) or [()]
-    shares = [_shares(column, both_types) for column in columns]
-    bands_alone = [{key: entry[key] for key in BY_CALIBRE} for entry in shares[1:]]
-    return [{**shares[0], **_branch_counts(flips)}, *bands_alone]
+    fractions = [_fractions(column, both_types) for column in columns]
+    bands_alone = [{key: entry[key] for key in BY_CALIBRE} for entry in fractions[1:]]
+    return [{**fractions[0], **_branch_counts(flips)}, *bands_alone]
 
 
 def _piece(
@@ -143,19 +149,19 @@ def _with_both_types(names: Iterable[str]) -> set[str]:
     With one type alone "always artery" would be perfect: no word on accuracy there.
     """
     sides = [side_of(name) for name in names]
-    return {side for side in sides if sides.count(side) == len(VESSELS)}
+    return {side for side in sides if sides.count(side) == len(ARTERY_VEIN)}
 
 
-def _shares(pieces: Sequence[_Piece], both_types: set[str]) -> dict[str, float | None]:
+def _fractions(pieces: Sequence[_Piece], both_types: set[str]) -> dict[str, float | None]:
     complete = [p for p in pieces if p.side in both_types]
     found = sum(p.found for p in complete)
     artery = sum(p.found for p in complete if p.vessel == "artery")
     if not found:
         artery = sum(p.length for p in complete if p.vessel == "artery")
-    base = _share(artery, found or sum(p.length for p in complete))
+    base = _fraction(artery, found or sum(p.length for p in complete))
     return {
-        **{f"reference_{v}_mm": _length(pieces, v) for v in VESSELS},
-        "found_share": _share(sum(p.found for p in pieces), sum(p.length for p in pieces)),
+        **{f"reference_{v}_mm": _length(pieces, v) for v in ARTERY_VEIN},
+        "found_share": _fraction(sum(p.found for p in pieces), sum(p.length for p in pieces)),
         "accuracy": _accuracy([(p.right_type, p.found, p.length) for p in complete]),
         "side_accuracy": _accuracy([(p.right_side, p.found, p.length) for p in pieces if p.side]),
         "artery_as_vein": _confused([(p.right_type, p) for p in pieces if p.vessel == "artery"]),
@@ -199,13 +205,13 @@ def _length(pieces: Sequence[_Piece], vessel: str) -> float | None:
 
 
 def _confused(pieces: Sequence[tuple[float, _Piece]]) -> float | None:
-    """Of pieces with what has the right name: the share of the whole that was called the other."""
+    """Of pieces with what has the right name: how much of the whole was called the other."""
     wrong = sum(p.found - right for right, p in pieces)
-    return _share(wrong, sum(p.length for _, p in pieces))
+    return _fraction(wrong, sum(p.length for _, p in pieces))
 
 
 def _accuracy(parts: Sequence[tuple[float, float, float]]) -> float | None:
-    """Of parts (right, found, whole): the share of what was found that is right."""
+    """Of parts (right, found, whole): the fraction of what was found that is right."""
     right, found, whole = (
         (sum(column) for column in zip(*parts, strict=True)) if parts else (0,) * 3
     )
@@ -214,5 +220,5 @@ def _accuracy(parts: Sequence[tuple[float, float, float]]) -> float | None:
     return right / found if found else 0.0
 
 
-def _share(part: float, whole: float) -> float | None:
+def _fraction(part: float, whole: float) -> float | None:
     return part / whole if whole else None
