@@ -48,7 +48,7 @@ def test_a_region_is_the_same_as_that_part_of_the_whole():
 
 
 def test_a_missing_lung_is_named():
-    with pytest.raises(ValueError, match="lack"):
+    with pytest.raises(ValueError, match="no left lung"):
         network_input(IMAGE, np.where(LUNGS == 1, 0, LUNGS), GRID, *WINDOWS)
 
 
