@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint pull dag lock clean
+.PHONY: help setup demo test lint docs pull dag lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make demo    the whole pipeline on the embedded cohort (minutes), then the scores"
 	@echo "make test    the tests"
 	@echo "make lint    ruff, mypy, snakefmt, codespell, snakemake --lint"
+	@echo "make docs    the documentation as a site that opens offline: site/index.html"
 	@echo "make pull    fetch DVC's data so that dvc and snakemake both have nothing to do"
 	@echo "make dag     reports/rulegraph.svg and Snakemake's own report"
 	@echo "make lock    renew requirements.lock (needs uv)"
@@ -45,6 +46,11 @@ lint: setup
 	snakefmt --check Snakefile workflow
 	codespell src tests workflow docs benchmarks README.md CHANGELOG.md Snakefile
 	snakemake --lint
+
+# A broken link fails. The variable stops an advertisement.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "$(abspath site/index.html)"
 
 # DVC brings files back with new modification times. Once its checksums prove that all is as
 # recorded, Snakemake is told so.

@@ -118,8 +118,8 @@ def allowed(field: Mapping[str, Any]) -> str:
         number = f"{field['minItems']} of" if len(count) == 1 and None not in count else "list of"
         return f"{number}: {allowed(field.get('items', {}))}"
     if field.get("type") == "object":
-        inside = field.get("additionalProperties")
-        return f"by name: {allowed(inside)}" if isinstance(inside, Mapping) else "keys and values"
+        named = [*field.get("patternProperties", {}).values(), field.get("additionalProperties")]
+        return f"by name: {allowed(named[0])}" if isinstance(named[0], Mapping) else "any keys"
     words = {"integer": "integer", "number": "number", "string": "text", "boolean": "true, false"}
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     kind = words.get(str(field.get("type")), "null" if field.get("type") == "null" else "a coding")
@@ -141,11 +141,9 @@ def schema() -> dict[str, Any]:
     early = _definition(Early, whole)
     changes = {name: train[name] for name in Recipe.model_fields}
     changes["early"] = {key: value for key, value in early.items() if key != "required"}
-    train["experiments"]["additionalProperties"] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": changes,
-    }
+    one = {"type": "object", "additionalProperties": False, "properties": changes}
+    [pattern] = train["experiments"]["patternProperties"]
+    train["experiments"] |= {"patternProperties": {pattern: one}, "additionalProperties": False}
     return whole
 
 
