@@ -47,9 +47,9 @@ lint: setup
 	codespell src tests workflow docs benchmarks README.md CHANGELOG.md Snakefile
 	snakemake --lint
 
-# A broken link fails. The variable stops an advertisement.
+# A broken link fails (with --quiet it would not). The variable stops an advertisement.
 docs: setup
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo "$(abspath site/index.html)"
 
 # DVC brings files back with new modification times. Once its checksums prove that all is as

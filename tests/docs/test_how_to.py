@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,6 +25,11 @@ def example(page: str, language: str) -> str:
     return found
 
 
+def written_into(module: ModuleType, text: str) -> None:
+    """Run an example as if it stood at the end of a module."""
+    exec(f"from __future__ import annotations\n{text}", {**vars(module)})
+
+
 def with_changes(page: str) -> whole.Params:
     """The demo's parameters with the sections that a guide shows."""
     shown = yaml.safe_load(example(page, "yaml"))
@@ -32,7 +38,7 @@ def with_changes(page: str) -> whole.Params:
 
 def test_a_network_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "NETWORKS", networks.NETWORKS.copy())
-    exec(example("network.md", "python"), vars(networks))
+    written_into(networks, example("network.md", "python"))
     network = networks.build("segresnet", 1, channels=4)
     assert network(torch.zeros(1, 4, 16, 16, 16)).shape == (1, len(CLASSES), 16, 16, 16)
     monkeypatch.setattr("lacaf.params.train.NETWORKS", networks.NETWORKS)
@@ -41,7 +47,7 @@ def test_a_network_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_loss_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "LOSSES", losses.LOSSES.copy())
-    exec(example("loss.md", "python"), vars(losses))
+    written_into(losses, example("loss.md", "python"))
     truth = (torch.arange(2 * 64).reshape(1, 2, 4, 4, 4) % 3 == 0).float()
     valid = torch.ones_like(truth, dtype=torch.bool)
     right, wrong = (
