@@ -18,7 +18,26 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 REPOSITORY = Path(__file__).parents[1]
+#: A role of reStructuredText before a name, as docstrings have it.
+ROLE = re.compile(r":(?:mod|func|class|meth|attr|data):(?=<)")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_config(config: Any) -> Any:
+    """List the pages of the functions in the navigation, below their first one."""
+    first = "reference/api/index.md"
+    for section in config.nav:
+        for entries in section.values():
+            for place, entry in enumerate(entries):
+                if entry == {"Functions": first}:
+                    others = [name for name, _ in reference_pages.api() if name != first]
+                    entries[place] = {"Functions": [first, *others]}
+    return config
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Leave out the roles of docstrings: what follows is a name anyway."""
+    return ROLE.sub("", html)
 
 
 def on_files(files: Files, config: Any) -> Files:

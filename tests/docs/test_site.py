@@ -10,6 +10,10 @@ import pytest
 pytest.importorskip("mkdocs")
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests" / "report"))
+
+import browser  # noqa: E402
+
 #: What a browser would fetch: scripts, styles, pictures, frames.
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source)[^>]*\ssrc=[\"']?(https?:[^\"'\s>]+)"
@@ -41,6 +45,21 @@ def test_no_page_asks_the_network_for_anything(site: Path) -> None:
 def test_every_page_can_be_searched_without_a_server(site: Path) -> None:
     assert (site / "search" / "search_index.js").read_text().startswith("var __index = ")
     assert "iframe-worker.js" in (site / "index.html").read_text()
+
+
+@pytest.mark.skipif(browser.found() is None, reason="no Chromium or Chrome here")
+def test_the_search_finds_in_a_page_opened_by_double_click(site: Path, tmp_path: Path) -> None:
+    with browser.Browser(tmp_path) as page:
+        page.open(site / "index.html")
+        page.run(
+            "(() => { const box = document.querySelector('.md-search__input'); box.focus();"
+            "box.value = 'bootstrap'; box.dispatchEvent(new Event('keyup', {bubbles: true})); })()"
+        )
+        page.wait("document.querySelectorAll('.md-search-result__item').length > 0")
+        assert "params.html" in page.run("document.querySelector('.md-search-result').innerHTML")
+        (tmp_path / "search.png").write_bytes(page.picture())
+        assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+        assert page.errors == []
 
 
 def test_the_reference_shows_public_functions(site: Path) -> None:
