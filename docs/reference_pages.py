@@ -13,14 +13,14 @@ from typing import Any, get_args
 import typer
 import yaml
 
-from lacaf.classes import TABLE
+from lacaf.classes import TABLE, Class
 from lacaf.cli import app
 from lacaf.coding import builtin
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
 from lacaf.params import reference
 from lacaf.params.embed import Encoder
-from lacaf.stages import STAGES
+from lacaf.stages import STAGES, Stage
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCE = REPOSITORY / "src" / "lacaf"
@@ -120,47 +120,73 @@ def _help(part: Any) -> str:
 
 def registries() -> str:
     """The tables in which a new class, stage, network, loss or coding is one entry."""
-    classes = [
-        (row.value, f"`{row.name}`", row.vessel, row.side, f"`{row.mirror}`", row.phrase,
-         ", ".join(f"{name} `{colour}`" for name, colour in row.colours.items()),
-         " ".join(row.snomed))
-        for row in TABLE
-    ]  # fmt: skip
-    stages = [
-        (f"`{row.word}`", row.about, f"`{row.folder}/`", f"`{row.record}`",
-         ", ".join(row.reads), ", ".join(row.row), "yes" if row.coding else "")
-        for row in STAGES
-    ]  # fmt: skip
-    networks = [
-        (f"`{name}`", row.about, "yes" if row.language else "", row.multiple)
-        for name, row in NETWORKS.items()
-    ]
-    codings = [
-        (f"`{name}`", row.about, _meanings(row), row.traps, row.source, row.licence)
-        for name, row in builtin().items()
-    ]
-    return "\n".join(
-        (
-            "# Registries\n\nWhat you may want more of is declared once, in one table of the code, "
-            "and found by its name. This page is made from those tables.\n",
-            "## Classes\n\nIn `src/lacaf/classes.py`. 0 is background, 255 is unknown.\n",
-            table(("value", "name", "vessel", "side", "in the mirror", "prompt", "colours",
-                   "SNOMED CT"), classes),  # fmt: skip
-            "## Stages\n\nIn `src/lacaf/stages.py`.\n",
-            table(("word", "what it makes", "folder", "record", "reads", "columns that decide",
-                   "the coding decides"), stages),  # fmt: skip
-            "## Networks\n\nIn `src/lacaf/model/networks.py`; chosen by `train.network`.\n",
-            table(("name", "what it is", "guided by language", "patch a multiple of"), networks),
-            "## Losses\n\nIn `src/lacaf/model/losses.py`; weighed in `train.loss`.\n",
-            table(("name", "what it is"), ((f"`{n}`", row.about) for n, row in LOSSES.items())),
-            "## Encoders\n\nIn `src/lacaf/embed/`; chosen by `train.encoder`.\n",
-            table(("name", "what it is"),
-                  ((f"`{name}`", ENCODERS[name]) for name in get_args(Encoder))),  # fmt: skip
-            "## Codings\n\nIn `src/lacaf/codings.yaml`; your own go under `codings` in "
-            "`params.yaml` ([how](../how/coding.md)).\n",
-            table(("name", "what it is", "meanings", "traps", "source", "licence"), codings),
-        )
+    head = (
+        "# Registries\n\nWhat you may want more of is declared once, in one table of the code, and "
+        "found by its name. This page is made from those tables.\n"
     )
+    parts = (
+        f"## {title}\n\n{about}\n\n{table(columns.split(', '), rows)}"
+        for title, about, columns, rows in _registries()
+    )
+    return "\n".join((head, *parts))
+
+
+def _registries() -> Iterator[tuple[str, str, str, list[tuple[Any, ...]]]]:
+    """Title, text, columns and rows of each registry."""
+    yield (
+        "Classes",
+        "In `src/lacaf/classes.py`. 0 is background, 255 is unknown.",
+        "value, name, vessel, side, in the mirror, prompt, colours, SNOMED CT",
+        [_class(row) for row in TABLE],
+    )
+    yield (
+        "Stages",
+        "In `src/lacaf/stages.py`.",
+        "word, record, folder, what it makes, reads, columns that decide, the coding decides",
+        [_stage(row) for row in STAGES],
+    )
+    yield (
+        "Networks",
+        "In `src/lacaf/model/networks.py`; chosen by `train.network`.",
+        "name, what it is, guided by language, patch a multiple of",
+        [(f"`{n}`", row.about, _yes(row.language), row.multiple) for n, row in NETWORKS.items()],
+    )
+    yield (
+        "Losses",
+        "In `src/lacaf/model/losses.py`; weighed in `train.loss`.",
+        "name, what it is",
+        [(f"`{name}`", row.about) for name, row in LOSSES.items()],
+    )
+    yield (
+        "Encoders",
+        "In `src/lacaf/embed/`; chosen by `train.encoder`.",
+        "name, what it is",
+        [(f"`{name}`", ENCODERS[name]) for name in get_args(Encoder)],
+    )
+    yield (
+        "Codings",
+        "In `src/lacaf/codings.yaml`; your own go into `params.yaml` ([how](../how/coding.md)).",
+        "name, what it is, meanings, traps, source, licence",
+        [
+            (f"`{name}`", row.about, _meanings(row), row.traps, row.source, row.licence)
+            for name, row in builtin().items()
+        ],
+    )
+
+
+def _class(row: Class) -> tuple[Any, ...]:
+    colours = ", ".join(f"{name} `{colour}`" for name, colour in row.colours.items())
+    names = (row.value, f"`{row.name}`", row.vessel, row.side, f"`{row.mirror}`", row.phrase)
+    return (*names, colours, " ".join(row.snomed))
+
+
+def _stage(row: Stage) -> tuple[Any, ...]:
+    names = (f"`{row.word}`", f"`{row.record}`", f"`{row.folder}/`", row.about)
+    return (*names, ", ".join(row.reads), ", ".join(row.row), _yes(row.coding))
+
+
+def _yes(it_is: bool) -> str:
+    return "yes" if it_is else ""
 
 
 def _meanings(coding: Any) -> str:

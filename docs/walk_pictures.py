@@ -1,6 +1,6 @@
 """The pictures of docs/walk.md, from what a run left behind.
 
-    python docs/walk_pictures.py . phantom014 lacaf-s0     # in a folder where `make demo` ran
+python docs/walk_pictures.py . phantom014 lacaf-s0     # in a folder where `make demo` ran
 """
 
 from __future__ import annotations

@@ -134,7 +134,8 @@ def schema() -> dict[str, Any]:
     changes no file but its own.
     """
     whole = {"$schema": DIALECT} | Params.model_json_schema()
-    for model in (Params, *_models(Params)):
+    told: list[type[BaseModel]] = [Params, *_models(Params)]
+    for model in told:
         for name, meaning in meanings(model).items():
             _definition(model, whole)["properties"][name]["description"] = meaning
     train = _definition(Train, whole)["properties"]
