@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-fast lint pull dag lock clean
+.PHONY: help setup demo test test-fast lint docs schema pull dag lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make test    the tests, and how much of the code they reach"
 	@echo "make test-fast   those that take no longer than about a second each"
 	@echo "make lint    ruff, mypy, snakefmt, codespell, snakemake --lint"
+	@echo "make docs    the documentation as a site that opens offline: site/index.html"
+	@echo "make schema  workflow/schemas/params.schema.json, for editors"
 	@echo "make pull    fetch DVC's data so that dvc and snakemake both have nothing to do"
 	@echo "make dag     reports/rulegraph.svg and Snakemake's own report"
 	@echo "make lock    renew requirements.lock (needs uv)"
@@ -50,6 +52,15 @@ lint: setup
 	codespell src tests workflow docs benchmarks README.md CHANGELOG.md Snakefile
 	snakemake --lint
 
+# A broken link fails (with --quiet it would not). The variable stops an advertisement.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo "$(abspath site/index.html)"
+
+# The keys of params.yaml for editors, made from the typed model.
+schema: setup
+	python -m lacaf.params.reference > workflow/schemas/params.schema.json
+
 # DVC brings files back with new modification times. Once its checksums prove that all is as
 # recorded, Snakemake is told so.
 pull: setup
@@ -61,11 +72,14 @@ dag: setup
 	snakemake --rulegraph dot | tee reports/rulegraph.dot | head -c 0
 	snakemake --report reports/snakemake.html
 
+# What is locked stays at its version unless it has to move; `make lock UPGRADE=--upgrade` moves all.
 lock:
+	cp requirements.lock requirements.lock.new
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 $(UPGRADE) \
+	  --extra dev --extra docs --no-header --no-annotate pyproject.toml -o requirements.lock.new
 	{ echo "# Every dependency at an exact version with hashes, for Python 3.11 and newer. Made by \`make lock\`."; \
-	  uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
-	    --no-header --no-annotate pyproject.toml; } > requirements.lock.new
-	mv requirements.lock.new requirements.lock
+	  cat requirements.lock.new; } > requirements.lock
+	rm requirements.lock.new
 
 clean:
 	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/embed data/train \
