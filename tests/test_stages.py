@@ -64,8 +64,8 @@ def test_the_rules_of_a_stage_go_by_its_own_code(word):
 
 @pytest.mark.parametrize("ask", [layout.inputs, layout.row])
 def test_an_unknown_stage_is_told_as_such(ask):
-    with pytest.raises(ValueError, match="no stage 'exprot'; the stages are phantom, convert"):
-        ask("exprot", CASE)
+    with pytest.raises(ValueError, match="no stage 'exporting'; the stages are phantom, convert"):
+        ask("exporting", CASE)
 
 
 def test_a_folder_wants_the_names_of_its_pattern():
