@@ -16,6 +16,7 @@ import yaml
 from lacaf.classes import TABLE, Class
 from lacaf.cli import app
 from lacaf.coding import builtin
+from lacaf.evaluate.metrics import METRICS
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
 from lacaf.params import reference
@@ -170,6 +171,15 @@ def _registries() -> Iterator[tuple[str, str, str, list[tuple[Any, ...]]]]:
         [
             (f"`{name}`", row.about, _meanings(row), row.traps, row.source, row.licence)
             for name, row in builtin().items()
+        ],
+    )
+    yield (
+        "Metrics",
+        "In `src/lacaf/evaluate/metrics.py`; definitions on the page of the metrics.",
+        "name, unit, better, where nothing is predicted, meaning",
+        [
+            (", ".join(f"`{name}`" for name in m.names), m.unit, m.better, m.empty, m.meaning)
+            for m in METRICS
         ],
     )
 

@@ -68,6 +68,8 @@ CLASSES = tuple(row.name for row in TABLE)
 SIDES = ("left", "right")  # of the patient; values 1, 2 in a lung mask
 #: The kinds of vessel, whatever the side, in the order of the table.
 VESSELS = tuple(dict.fromkeys(row.vessel for row in TABLE))
+#: The two kinds that carry blood, which must be told from each other.
+ARTERY_VEIN = ("artery", "vein")
 #: The value of voxels about which a label says nothing.
 UNKNOWN = 255
 

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import SIDES
+from lacaf.classes import ARTERY_VEIN, SIDES
 from lacaf.coverage import State
 from lacaf.evaluate.centreline import Centreline
 from lacaf.evaluate.subjects import FOUR, Classes, lookup, side_of, values, vessel_of
 from lacaf.evaluate.tree import MOST, band_names, bands, branches_with
-
-#: The two that are told apart; other classes have no say.
-ARTERY_VEIN = ("artery", "vein")
 
 #: Name of the pool of both sides, and of volumes that know no sides.
 BOTH = "both"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import BY_NAME, CLASSES, SIDES, UNKNOWN, VESSELS
+from lacaf.classes import ARTERY_VEIN, BY_NAME, CLASSES, SIDES, UNKNOWN, VESSELS
 from lacaf.coverage import State
 
 Classes = tuple[str, ...]
@@ -35,13 +35,13 @@ def side_of(name: str) -> str:
 
 
 def groups(classes: Classes) -> dict[str, Classes]:
-    """The groups of classes that are scored as one: a vessel type, a side, all vessels."""
+    """The groups of classes that are scored as one: a vessel type, a side, all arteries and veins."""
     found: dict[str, Classes] = {}
     if classes == FOUR:
         found |= {v: tuple(c for c in classes if vessel_of(c) == v) for v in VESSELS}
         found |= {s: tuple(c for c in classes if side_of(c) == s) for s in SIDES}
         found = {name: own for name, own in found.items() if own != (name,)}
-    return found | {"vessel": classes}
+    return found | {"vessel": tuple(c for c in classes if vessel_of(c) in ARTERY_VEIN)}
 
 
 def values(classes: Classes, members: Sequence[str]) -> list[int]:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.classes import BY_NAME, SIDES, TABLE, UNKNOWN, VESSELS, values_of
+from lacaf.classes import ARTERY_VEIN, BY_NAME, SIDES, TABLE, UNKNOWN, VESSELS, values_of
 from lacaf.coding import NO_CLASS, Coding
 from lacaf.fault import Missing, Refusal
 from lacaf.volume import Volume, resample
 
 #: The blood vessels: what anatomy and HU tell of labels, they tell of these alone.
-ARTERY, VEIN = "artery", "vein"
+ARTERY, VEIN = ARTERY_VEIN
 
 _LATER = [vessel for vessel in VESSELS if vessel not in BY_NAME]
 #: Codes of vessels whose side is not known yet: the last ones before UNKNOWN, so that none is
