@@ -17,7 +17,7 @@ import reference_pages  # noqa: E402
 
 from lacaf import classes, coding, stages  # noqa: E402
 from lacaf.cli import app  # noqa: E402
-from lacaf.evaluate.metrics import METRICS
+from lacaf.evaluate.metrics import METRICS  # noqa: E402
 from lacaf.model import losses, networks  # noqa: E402
 from lacaf.params import reference  # noqa: E402
 from lacaf.params.embed import Encoder  # noqa: E402

@@ -35,7 +35,7 @@ def side_of(name: str) -> str:
 
 
 def groups(classes: Classes) -> dict[str, Classes]:
-    """The groups of classes that are scored as one: a vessel type, a side, all arteries and veins."""
+    """The groups of classes that are scored as one: a kind, a side, all arteries and veins."""
     found: dict[str, Classes] = {}
     if classes == FOUR:
         found |= {v: tuple(c for c in classes if vessel_of(c) == v) for v in VESSELS}
