@@ -1,13 +1,32 @@
 """What a stage truly imports decides whether its results are stale, and nothing else does."""
 
+import ast
+import io
 import subprocess
 import sys
+import tokenize
+from itertools import pairwise
 
 import pytest
 
 from lacaf import digests, stages
 
-CODE = '"""A room."""\n\nX = 1\n\n\ndef f(a):\n    """Twice."""\n    return 2 * a\n'
+CODE = '''"""A room."""
+
+X = 1
+
+
+def f(a):
+    """Twice."""
+    return 2 * a  # not "thrice"
+
+
+class Room:
+    """A room."""
+
+    size: int = 3
+    """Its size."""
+'''
 
 
 def test_a_digest_knows_content_not_order_or_place(tmp_path):
@@ -47,9 +66,19 @@ class TestOfCode:
 
     def test_comments_docstrings_and_layout_do_not_count(self, write):
         other = CODE.replace("Twice.", "Doubled.").replace("X = 1", "X   =  1  # one")
+        other = other.replace("Its size.", "How large.").replace("2 * a", "2*a")
+        assert other.count("# ") == 2
         assert write(stage__work=CODE) == write(stage__work="# a comment\n" + other)
 
-    @pytest.mark.parametrize(("old", "new"), [("2 * a", "3 * a"), ("X = 1", "X = 2")])
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("2 * a", "3 * a"),
+            ("X = 1", "X = 2"),
+            ("int = 3", "int = 4"),
+            ("    return", "  return"),
+        ],
+    )
     def test_what_the_code_says_counts(self, write, old, new):
         assert write(stage__work=CODE) != write(stage__work=CODE.replace(old, new))
 
@@ -136,3 +165,53 @@ def test_every_command_starts_fast_enough_to_hash_its_code():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def by_tokenizer(text):
+    """The same words by Python's own tokenizer, operators a sign at a time."""
+    words, fresh, indents = [], True, [""]
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    for token, after in pairwise(tokens):
+        if token.type in (tokenize.COMMENT, tokenize.NL):
+            continue
+        if token.type == tokenize.INDENT:
+            indents.append(token.string)
+        elif token.type == tokenize.DEDENT:
+            indents.pop()
+        elif token.type == tokenize.NEWLINE:
+            fresh = True
+        elif fresh and token.type == tokenize.STRING and after.type in (4, tokenize.COMMENT):
+            fresh = False
+        else:
+            words += [f"\n{indents[-1]}"] if fresh else []
+            fresh = False
+            words.append(token.string)
+    return words
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="f-strings are several tokens since 3.12")
+def test_words_are_those_of_pythons_tokenizer():
+    """Held against it on every file of ours."""
+    for file in sorted(digests.ROOT.rglob("*.py")):
+        text = file.read_text()
+        ours = digests._words(text)
+        assert "".join(ours) == "".join(by_tokenizer(text)), file
+
+
+def test_imports_are_those_of_pythons_parser():
+    """None is missed in any file of ours; and none is made in a way that would be missed."""
+    for file in sorted(digests.ROOT.rglob("*.py")):
+        tree = ast.parse(file.read_text())
+        needed = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file}: a relative import"
+                if (node.module or "").split(".")[0] == digests.PACKAGE:
+                    needed |= set(digests._files(node.module))
+                    for name in node.names:
+                        needed |= set(digests._files(f"{node.module}.{name.name}"))
+            elif isinstance(node, ast.Import):
+                for name in node.names:
+                    if name.name.startswith(f"{digests.PACKAGE}."):
+                        needed |= set(digests._files(name.name))
+        assert needed <= set(digests._imports(file)), file
