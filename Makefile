@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make setup   virtual environment in $(VENV) from requirements.lock"
 	@echo "make demo    the whole pipeline on the embedded cohort (minutes), then the scores"
-	@echo "make test    the tests, and how much of the code they reach"
-	@echo "make test-fast   those that take no longer than about a second each"
+	@echo "make test    the tests, and how much of the code the fast ones reach"
+	@echo "make test-fast   the fast ones alone"
 	@echo "make lint    ruff, mypy, snakefmt, codespell, snakemake --lint"
 	@echo "make docs    the documentation as a site that opens offline: site/index.html"
 	@echo "make schema  workflow/schemas/params.schema.json, for editors"
@@ -39,7 +39,8 @@ demo: setup
 	@echo "The report: $(abspath reports/index.html)"
 
 test: setup
-	pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
+	pytest --numprocesses 2 --dist loadfile -m "not slow" --cov --cov-report term:skip-covered
+	pytest --numprocesses 2 --dist loadfile -m slow
 
 test-fast: setup
 	pytest --numprocesses 2 --dist loadfile -m "not slow"

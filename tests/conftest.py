@@ -10,6 +10,17 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the files that take long."""
+    here = Path(__file__).parent
+    lines = (here / "slow.txt").read_text().splitlines()
+    slow = {here / line for line in lines if line and not line.startswith("#")}
+    assert all(path.is_file() for path in slow), "slow.txt names a file that is not there"
+    for item in items:
+        if item.path in slow:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real CTs; the test is skipped where it is absent."""

@@ -18,7 +18,6 @@ from lacaf.stages import stage_of
 
 DATA = Path("data")
 RAW = DATA / "raw"
-TRUTH = DATA / "truth"
 REPORTS = Path("reports")
 
 

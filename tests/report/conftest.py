@@ -5,14 +5,14 @@ import mini
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(tmp_path_factory):
     built = mini.whole(tmp_path_factory.mktemp("project"))
     built.front = built.report()
     return built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(tmp_path_factory):
     if browser.found() is None:
         pytest.skip("no Chromium or Chrome here: install one (Debian: apt install chromium)")

@@ -1,4 +1,4 @@
-# Lungs, left and right, and the CT on the working grid, with the way back.
+# Lungs, left and right, and the CT on the working grid, with the inverse transform.
 rule crop:
     input:
         expand("data/crop/{case}/box.json", case=CASES),

@@ -78,7 +78,10 @@ def set_plane(dataset: pydicom.Dataset, grid: Grid, index: int) -> None:
 
 
 def set_pixels(dataset: pydicom.Dataset, hu: NDArray, encoding: Encoding) -> None:
-    """Store one slice ``(Y, X)`` of HU with all that says how to read it."""
+    """Store one slice ``(Y, X)`` of HU with all that says how to read it.
+
+    HU beyond those of a 12-bit scanner (HU_RANGE) are cut, as such a scanner does.
+    """
     stored = np.clip(np.rint(hu), *HU_RANGE).astype(np.int32) - encoding.intercept
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"

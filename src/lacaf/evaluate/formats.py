@@ -50,7 +50,7 @@ class Table:
         name: its file name, without the ending.
         caption: what it shows, in a sentence.
         header: names of the columns.
-        rows: text, whole numbers, numbers, estimates; None is "not evaluated".
+        rows: text, integers, numbers, estimates; None is "not evaluated".
         text_columns: how many columns, from the left, are names.
     """
 

@@ -46,7 +46,7 @@ def coding(text: str, declared: Mapping[str, Coding]) -> Coding:
     except ValueError:
         raise Refusal(
             f"the coding {text!r} cannot be understood",
-            expectation="whole numbers with the meanings artery, vein, left_artery, left_vein, "
+            expectation="integers with the meanings artery, vein, left_artery, left_vein, "
             "right_artery, right_vein, other or unknown, such as 1=artery,2=vein,3=other",
             remedy="spell it out so",
         ) from None

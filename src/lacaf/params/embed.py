@@ -16,6 +16,8 @@ PLACE = "{class}"
 
 
 def _whole(prompts: dict[str, str | dict[str, str]]) -> dict[str, str | dict[str, str]]:
+    if set(prompts) <= set(CLASSES):
+        raise ValueError("holds sets of prompts by name now, such as {paper: {left_artery: …, …}}")
     for name, texts in prompts.items():
         if isinstance(texts, str) and texts.count(PLACE) != 1:
             raise ValueError(f"{name}: a template names the class once, as {PLACE}")

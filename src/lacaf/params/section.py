@@ -21,4 +21,4 @@ class ParamsError(Fault, ValueError):
 class Section(BaseModel):
     """A part of the configuration: no unknown keys, no change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

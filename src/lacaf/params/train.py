@@ -27,8 +27,21 @@ def _known_network(name: str) -> str:
     return name
 
 
+def _different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed stands there twice")
+    return seeds
+
+
+def _rising(window: list[float]) -> list[float]:
+    if window[0] >= window[1]:
+        raise ValueError("the first value must be below the second")
+    return window
+
+
+Seed = Annotated[int, Field(ge=0)]
 Patch = Annotated[list[Count], Field(min_length=3, max_length=3)]
-Window = Annotated[list[float], Field(min_length=2, max_length=2)]
+Window = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
 
 
 class Early(Section):
@@ -82,10 +95,14 @@ class Recipe(Section):
         if NETWORKS[self.network].language and self.encoder is None:
             raise ValueError(f"network `{self.network}` needs an encoder")
         if not NETWORKS[self.network].language and self.encoder is not None:
-            raise ValueError(f"network `{self.network}` has none (encoder: null)")
+            raise ValueError(f"network `{self.network}` takes no encoder, it has none: set null")
         multiple = NETWORKS[self.network].multiple
-        if any(n % multiple for patch in (self.patch, self.early.patch) for n in patch):
-            raise ValueError(f"network `{self.network}` needs patches in multiples of {multiple}")
+        for key, patch in (("patch", self.patch), ("early.patch", self.early.patch)):
+            if any(length % multiple for length in patch):
+                raise ValueError(
+                    f"network `{self.network}` needs patches in multiples of {multiple} voxels; "
+                    f"{key} is {patch}"
+                )
         return self
 
 
@@ -95,7 +112,7 @@ class Train(Recipe):
     experiments: dict[Name, dict[str, Any]]
     """Experiments by name: the keys of `train` that each has otherwise, e.g.
     `{network: unet, encoder: null}`; empty braces for none."""
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_different)]
     """Each experiment is trained once with each of these."""
 
     def recipe(self, experiment: str) -> Recipe:

@@ -131,7 +131,9 @@ def _told(
 ) -> str:
     """A fault in a line; ``location`` starts ``above`` steps above the model ``top``."""
     key = ".".join(str(part) for part in location) or "(the whole file)"
-    given = "" if fault["type"] == "missing" else f", given {fault['input']!r}"
+    # Of a fault of a whole section its message says what is wrong; the section would hide it.
+    whole = fault["type"] == "value_error" and isinstance(fault["input"], dict | Section)
+    given = "" if whole or fault["type"] == "missing" else f", given {fault['input']!r}"
     hint = ""
     if fault["type"] == "extra_forbidden":
         hint = f"; allowed here: {', '.join(_siblings(location[above:], top))}"
@@ -147,11 +149,13 @@ MOVED = {"harmonize.codings": "it is a section of its own now, `codings`, at the
 def _siblings(location: tuple, top: type[Section]) -> list[str]:
     """The keys that would be allowed beside an unknown one."""
     model: Any = top
-    for part in location[:-1]:
+    parts = iter(location[:-1])
+    for part in parts:
         field = getattr(model, "model_fields", {}).get(part)
         if field is None:
             return ["(see docs)"]
         model = field.annotation
         if getattr(model, "__origin__", None) is dict:
+            next(parts, None)  # the name that the user chose
             model = model.__args__[1]
     return list(getattr(model, "model_fields", {"(see docs)": None}))

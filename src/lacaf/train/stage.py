@@ -29,7 +29,7 @@ from lacaf.train.augment import augment
 from lacaf.train.samples import Patch, Sample, Sampler, counts, load
 from lacaf.train.validate import validate
 
-#: Length to which a step's gradient is cut: one odd patch must not undo many steps.
+#: Length to which a step's gradient is cut: one strange patch must not undo many steps.
 LARGEST_GRADIENT = 5.0
 
 PACKAGES = ("lacaf", "torch", "monai", "numpy")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lacaf.classes import CLASSES, TABLE, VESSELS
+from lacaf.classes import ARTERY_VEIN, CLASSES, TABLE
 from lacaf.model.losses import partial_label_loss
 from lacaf.model.window import probabilities
 from lacaf.train.samples import Sample
@@ -16,8 +16,8 @@ from lacaf.train.samples import Sample
 #: Less than in inference: these scores steer, they are not reported.
 OVERLAP = 0.25
 
-#: The places among the outputs of each kind of vessel.
-OF_VESSEL = [[row.value - 1 for row in TABLE if row.vessel == vessel] for vessel in VESSELS]
+#: The places among the outputs of arteries, and of veins.
+OF_VESSEL = [[row.value - 1 for row in TABLE if row.vessel == vessel] for vessel in ARTERY_VEIN]
 
 
 def validate(
