@@ -5,13 +5,14 @@ import mini
 import pytest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def project(tmp_path_factory):
     built = mini.whole(tmp_path_factory.mktemp("project"))
     built.front = built.report()
     return built
 
 
+# Of one file: a browser that lives on would be a child of every later test.
 @pytest.fixture(scope="module")
 def window(tmp_path_factory):
     if browser.found() is None:
