@@ -119,6 +119,8 @@ class TestOfCode:
         before = write(stage__work=CODE)
         (tmp_path / "stage" / "__pycache__").mkdir()
         (tmp_path / "stage" / "__pycache__" / "work.cpython-311.pyc").write_bytes(b"1")
+        # while Python writes it
+        (tmp_path / "stage" / "__pycache__" / "work.cpython-311.pyc.1397").write_bytes(b"1")
         assert write() == before
         (tmp_path / "stage" / "page.html").write_text("<p>")
         assert write() != before

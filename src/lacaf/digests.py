@@ -83,7 +83,8 @@ def of_code(stage: str) -> str:
 def code(stage: str) -> tuple[Path, ...]:
     """The files that :func:`of_code` looks at, in a fixed order."""
     inside = (path for path in (ROOT / stage).rglob("*") if path.is_file())
-    others = (path for path in inside if path.suffix not in (".py", ".pyc"))
+    # What Python keeps of the code comes and goes while other commands run.
+    others = (p for p in inside if p.suffix != ".py" and "__pycache__" not in p.parts)
     return tuple(sorted({*imported(stage), *others}))
 
 
