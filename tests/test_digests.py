@@ -132,6 +132,7 @@ def test_the_list_of_codings_is_no_code():
         assert not [p for p in digests.code(word) if p.name == "codings.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", stages.BY_WORD)
 def test_what_is_found_is_what_python_loads(word):
     """Held against Python itself, as far as a stage's imports are made when it is loaded."""
