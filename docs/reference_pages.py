@@ -16,7 +16,7 @@ import yaml
 from lacaf.classes import TABLE, Class
 from lacaf.cli import app
 from lacaf.coding import builtin
-from lacaf.evaluate.metrics import METRICS
+from lacaf.evaluate import metrics
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
 from lacaf.params import reference
@@ -129,7 +129,11 @@ def registries() -> str:
         f"## {title}\n\n{about}\n\n{table(columns.split(', '), rows)}"
         for title, about, columns, rows in _registries()
     )
-    return "\n".join((head, *parts))
+    measured = (
+        "## Metrics\n\nIn `src/lacaf/evaluate/metrics.py`; their definitions stand on a page of "
+        "their own.\n\n" + metrics.reference()
+    )
+    return "\n".join((head, *parts, measured))
 
 
 def _registries() -> Iterator[tuple[str, str, str, list[tuple[Any, ...]]]]:
@@ -171,15 +175,6 @@ def _registries() -> Iterator[tuple[str, str, str, list[tuple[Any, ...]]]]:
         [
             (f"`{name}`", row.about, _meanings(row), row.traps, row.source, row.licence)
             for name, row in builtin().items()
-        ],
-    )
-    yield (
-        "Metrics",
-        "In `src/lacaf/evaluate/metrics.py`; definitions on the page of the metrics.",
-        "name, unit, better, where nothing is predicted, meaning",
-        [
-            (", ".join(f"`{name}`" for name in m.names), m.unit, m.better, m.empty, m.meaning)
-            for m in METRICS
         ],
     )
 

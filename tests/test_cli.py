@@ -18,7 +18,8 @@ def test_another_system_is_refused_with_what_to_do():
 def test_the_commands_start_without_what_only_some_stages_need():
     code = (
         "import sys, lacaf.cli; heavy = {'torch', 'monai', 'mlflow', 'SimpleITK', 'pydicom', "
-        "'matplotlib', 'scipy', 'transformers', 'snakemake'}; print(heavy & set(sys.modules))"
+        "'matplotlib', 'numpy', 'pandas', 'scipy', 'transformers', 'snakemake'}; "
+        "print(heavy & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

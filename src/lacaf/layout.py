@@ -70,7 +70,7 @@ def record(stage: str, *names: str) -> Path:
 
 def model(run: str, params: Params) -> Path:
     """The folder of a run's model: trained here, or elsewhere and named in ``infer.models``."""
-    return Path(params.infer.models.get(run, DATA / "train" / run))
+    return Path(params.infer.models.get(run, folder("train", run)))
 
 
 def inputs(stage: str, case: Case) -> dict[str, Path]:

@@ -18,14 +18,14 @@ def configuration():
 def cropped(tmp_path, configuration):
     """Crop a volume: the record's details, the working image and the lungs."""
 
-    def run(image, masks=(), **crop):
+    def run(image, masks=(), coding=None, **crop):
         settings = configuration.crop.model_copy(update=crop)
-        codings = configuration.all_codings()
+        meant = configuration.all_codings()[coding] if coding else None
         source, folder = tmp_path / "convert", tmp_path / "crop"
         for place in (source, folder):
             place.mkdir(exist_ok=True)
         volume.write(image, source / "image.nii.gz")
-        details = lacaf.crop.crop(settings, codings, source, folder, masks)
+        details = lacaf.crop.crop(settings, meant, source, folder, masks)
         return details, volume.read(folder / "image.nii.gz"), volume.read(folder / "lungs.nii.gz")
 
     return run

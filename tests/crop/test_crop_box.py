@@ -21,11 +21,9 @@ def with_labels(cropped, tmp_path):
     def run(stored, coding="artery1_vein2", files=(), **crop):
         source = tmp_path / "convert"
         source.mkdir(exist_ok=True)
-        record = {"status": "ok", "labels": {"coding": coding}}
-        (source / "source.json").write_text(json.dumps(record))
         for name, labels in dict(files).items():
             volume.write(labels, source / name)
-        return cropped(stored, **crop)
+        return cropped(stored, coding=coding, **crop)
 
     return run
 
@@ -115,11 +113,12 @@ def test_labels_within_the_lungs_box_change_nothing(with_labels, cropped):
 def test_what_is_no_vessel_does_not_widen_the_box(with_labels, cropped, coding, name, value):
     """A value that says unknown or other may fill the whole image."""
     stored = image()
+    alone = cropped(stored, spacing_mm=4.0)[0]  # before there are any labels
     labels = np.where(chest().labels.array > 0, 1, value).astype(np.int16)
     details = with_labels(
         stored, coding, files={name: Volume(labels, stored.grid)}, spacing_mm=4.0
     )[0]
-    assert details["box_vox"] == cropped(stored, spacing_mm=4.0)[0]["box_vox"]
+    assert details["box_vox"] == alone["box_vox"]
 
 
 def test_one_file_a_vessel_counts_by_its_name(with_labels):

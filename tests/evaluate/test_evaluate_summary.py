@@ -9,7 +9,7 @@ from lacaf.classes import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
 from lacaf.evaluate.metrics import Scales, subject_keys
 from lacaf.evaluate.statistics import holm, statistics, wilcoxon
-from lacaf.evaluate.subjects import FOUR, groups
+from lacaf.evaluate.subjects import groups
 from lacaf.evaluate.summary import COLUMNS
 from lacaf.fault import Refusal
 from lacaf.params import whole as params
@@ -33,7 +33,7 @@ def record(run, case, patient, dsc, unknown=(), status="ok"):
     if status == "refused":
         return keys | {"refusal": {"stage": "convert"}}
     subjects = {}
-    for name in (*CLASSES, *groups(FOUR)):
+    for name in (*CLASSES, *groups(CLASSES)):
         value = None if name in unknown else dsc
         subjects[name] = {"state": "unknown" if name in unknown else "labelled"}
         subjects[name] |= dict.fromkeys(subject_keys(Scales()), value)
@@ -47,7 +47,7 @@ def record(run, case, patient, dsc, unknown=(), status="ok"):
     identity = {side: dict.fromkeys(IDENTITY, dsc) for side in ("left", "right", "both")}
     parts = {
         "classes": {name: subjects[name] for name in CLASSES},
-        "groups": {name: subjects[name] for name in groups(FOUR)},
+        "groups": {name: subjects[name] for name in groups(CLASSES)},
         "mean": mean,
         "identity": identity,
     }
@@ -65,7 +65,7 @@ def test_the_long_table_has_one_row_a_number():
     assert not rows.duplicated(keys).any()
     row = rows.set_index(keys).loc[("lacaf-s0", "c0", "truth", "left_vein", "all", "hd95_mm")]
     assert (row["unit"], row["value"], row["state"]) == ("mm", 0.5, "scored")
-    assert set(rows["subject"]) == {*CLASSES, *groups(FOUR), "mean", "left", "right", "both"}
+    assert set(rows["subject"]) == {*CLASSES, *groups(CLASSES), "mean", "left", "right", "both"}
 
 
 def test_what_is_unknown_is_empty_in_the_table_and_counted_in_the_summary():

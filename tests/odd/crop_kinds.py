@@ -1,6 +1,5 @@
 """What converted CTs may be like when stage crop gets them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ def crop(
     masks: Sequence[Path] = (),
     truth: Volume | None = None,
     lungs: str = "classical",
+    coding: str = "",
 ) -> dict[str, Any]:
     """The record of stage crop; the lungs are compared with the truth where it is given."""
     from lacaf.crop import crop as stage
@@ -33,7 +33,8 @@ def crop(
     source.mkdir(exist_ok=True)
     volume.write(stored, source / "image.nii.gz")
     section = settings().crop.model_copy(update={"lungs": lungs, "spacing_mm": WORKING_MM})
-    record = carried_out("crop", folder, lambda out: stage(section, {}, source, out, masks))
+    meant = settings().all_codings().get(coding)
+    record = carried_out("crop", folder, lambda out: stage(section, meant, source, out, masks))
     if record["status"] == "ok" and truth is not None:
         found = volume.read(folder / "crop" / "case1" / "lungs.nii.gz")
         found = resample(found, truth.grid, "nearest").array
@@ -195,9 +196,7 @@ def stray_label(folder: Path) -> dict[str, Any]:
     labels[z, y, x + 4] = 2
     (folder / "convert").mkdir()
     volume.write(Volume(labels, stored.grid), folder / "convert" / "labels.nii.gz")
-    about = {"labels": {"coding": "artery1_vein2"}}
-    (folder / "convert" / "source.json").write_text(json.dumps(about))
-    return crop(stored, folder, truth=lungs())
+    return crop(stored, folder, truth=lungs(), coding="artery1_vein2")
 
 
 def given(mask: Volume | None, folder: Path, right: bool = True) -> dict[str, Any]:

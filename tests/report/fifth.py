@@ -16,7 +16,7 @@ from lacaf.report.mistakes import mistakes
 #: The row that a package's table gets, and where it goes.
 ROW = """    Class(
         5, "airway", "airway", "", "airway", "airway",
-        {"safe": "#b9a6ff", "paper": "#b9a6ff"}, ("955009", "Bronchus"),
+        {"safe": "#b9a6ff", "paper": "#b9a6ff"}, ("89187006", "Airway structure"),
     ),
 """
 END = ")  # fmt: skip\n"

@@ -83,7 +83,7 @@ def crop(case: CaseName) -> None:
         from lacaf.crop import crop as stage
 
         masks = layout.lung_masks(row)
-        return stage(params.crop, params.all_codings(), source, folder, masks)
+        return stage(params.crop, coding_of(params, row), source, folder, masks)
 
     carry_out("crop", params, row, work)
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from lacaf import digests, layout, records
-from lacaf import files as filing
 from lacaf.cli.entry import app, read_project, tell
 from lacaf.fault import Missing
+from lacaf.files import read_json, replacing, write_json, write_text
 from lacaf.params import whole as parameters
 
 #: As the name of a file: print it instead.
@@ -108,7 +108,7 @@ def _hand_out(details: dict[str, Any], to_json: Path | None, to_csv: Path | None
         if path == STDOUT:
             print(text, end="")
         elif path is not None:
-            filing.write_text(path, text)
+            write_text(path, text)
     if STDOUT not in wanted:
         print(show(details))
 
@@ -132,14 +132,14 @@ def summarize() -> None:
     whole = rows["part"] == WHOLE
     for name, chosen in (("scores", whole), ("parts", ~whole)):
         text = rows[chosen].to_csv(index=False)
-        filing.write_text(layout.DATA / "evaluate" / f"{name}.csv", text)
-    filing.write_json(layout.DATA / "evaluate" / "summary.json", summary)
-    filing.write_json(layout.REPORTS / "metrics.json", metrics)
-    with filing.replacing(layout.DATA / "evaluate" / "tables") as folder:
+        write_text(layout.DATA / "evaluate" / f"{name}.csv", text)
+    write_json(layout.DATA / "evaluate" / "summary.json", summary)
+    write_json(layout.REPORTS / "metrics.json", metrics)
+    with replacing(layout.DATA / "evaluate" / "tables") as folder:
         for table in tables(rows, summary, params.evaluate):
             for ending, text in table.formats().items():
-                filing.write_text(folder / f"{table.name}.{ending}", text)
-    with filing.replacing(layout.DATA / "evaluate" / "curves") as curves:
+                write_text(folder / f"{table.name}.{ending}", text)
+    with replacing(layout.DATA / "evaluate" / "curves") as curves:
         for run in params.runs():
             history = layout.model(run, params) / "history.csv"
             (curves / f"{run}.csv").write_bytes(history.read_bytes())
@@ -152,7 +152,7 @@ def _runs(params: parameters.Params) -> dict[str, dict[str, Any]]:
     """All models that are scored: experiment, seed and MLflow run of each."""
     runs: dict[str, dict[str, Any]] = {}
     for run, (experiment, seed) in params.runs().items():
-        model = filing.read_json(layout.record("train", run))
+        model = read_json(layout.record("train", run))
         runs[run] = {"experiment": experiment, "seed": seed, "mlflow_run": model["mlflow_run_id"]}
     for run in params.infer.models:
         runs[run] = {"experiment": run, "seed": None, "mlflow_run": None}

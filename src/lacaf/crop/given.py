@@ -71,11 +71,10 @@ def _read(path: Path) -> Volume:
         if machines_fault(error):
             raise
         raise _unfit(f"it cannot be read ({type(error).__name__})") from None
-    if np.issubdtype(mask.array.dtype, np.integer):
-        return mask
-    if (mask.array != np.rint(mask.array)).any():
+    if volume.non_integers(mask.array):
         raise _unfit("it holds fractions or NaN")
-    return Volume(mask.array.astype(np.int32), mask.grid)
+    numbers = mask.array if mask.array.dtype.kind in "iu" else mask.array.astype(np.int32)
+    return Volume(numbers, mask.grid)
 
 
 def _counts(array: NDArray) -> dict[int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +13,12 @@ from lacaf.coding import NO_CLASS, Coding
 from lacaf.grid import Grid
 
 
-def corners_mm(codings: Mapping[str, Coding], converted: Path, image: Grid) -> NDArray[np.float64]:
+def corners_mm(coding: Coding | None, converted: Path, image: Grid) -> NDArray[np.float64]:
     """LPS corners ``(N, 3)`` of the boxes around the labelled vessels, within the image.
 
-    Reads ``labels*.nii.gz`` and the name of their coding from convert's record; ``(0, 3)`` if
-    there are none. Whether the labels are any good is not decided here.
+    Reads ``labels*.nii.gz``; ``(0, 3)`` if there are none. Whether the labels are any good is not
+    decided here.
     """
-    record = converted / "source.json"
-    about = json.loads(record.read_text()).get("labels") if record.exists() else None
-    coding = codings.get(about["coding"]) if about else None
     corners = [np.empty((0, 3))]
     for path in sorted(converted.glob("labels*.nii.gz")):
         labels = volume.read(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from lacaf.volume import Volume
 
 def crop(
     params: Crop,
-    codings: Mapping[str, Coding],
+    coding: Coding | None,
     converted: Path,
     folder: Path,
     masks: Sequence[Path] = (),
@@ -30,8 +30,8 @@ def crop(
 
     Writes ``image.nii.gz`` (int16, HU) and ``lungs.nii.gz`` (uint8, 0, 1 left, 2 right: the
     patient's) on the working grid: upright, isotropic, around both lungs and all labelled
-    vessels with a margin. ``masks`` are lung masks that came with the data, for the backend
-    ``given``.
+    vessels with a margin. ``coding`` says what the case's labels mean (None if
+    it has none); ``masks`` are lung masks that came with the data, for the backend ``given``.
 
     Returns:
         Details for the record: the volume of each lung in ml, how the lungs were found, what
@@ -48,7 +48,7 @@ def crop(
     lungs = backends.find(params, image, copy, list(masks))
     flags = lungs.flags + plausible.check(lungs, copy.unseen, params.min_lung_ml)
     facts, doubts = orientation.check(lungs, copy)
-    labels_mm = labelled.corners_mm(codings, converted, image.grid)
+    labels_mm = labelled.corners_mm(coding, converted, image.grid)
     spacing_mm, margin_mm = params.spacing_mm, params.margin_mm
     grid = working_grid(lungs, spacing_mm, margin_mm, labels_mm)
     wider = _widening(grid, working_grid(lungs, spacing_mm, margin_mm, np.empty((0, 3))))

@@ -1,1 +1,1 @@
-"""Shared room: DICOM read and written, of which no stage's rules and parameters know."""
+"""DICOM, read and written: a shared room that knows no stage's rules and no parameters."""

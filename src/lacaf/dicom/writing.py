@@ -27,9 +27,6 @@ from pydicom.valuerep import DS
 from lacaf.grid import Grid
 from lacaf.volume import Volume
 
-#: What 12 bits with an intercept of -1024 can hold; scanners cut off there.
-HU_RANGE = (-1024, 3071)
-
 
 @dataclass(frozen=True)
 class Encoding:
@@ -49,13 +46,15 @@ class Encoding:
 def slices(image: Volume, common: pydicom.Dataset, encoding: Encoding) -> Iterator[pydicom.Dataset]:
     """The slices of a volume (HU), in the array's order, each a CT image of its own.
 
-    They lack what tells one from another: SOPInstanceUID and InstanceNumber. HU beyond -1024 to
-    3071 are cut off.
+    They lack what tells one from another: SOPInstanceUID and InstanceNumber.
 
     Args:
         image: right-handed, so that slices follow one another along row x column.
         common: what all slices say: patient, study, series, equipment.
         encoding: how HU are stored.
+
+    Raises:
+        ValueError: the encoding cannot hold them.
     """
     for index in range(image.grid.shape[0]):
         dataset = deepcopy(common)
@@ -80,9 +79,16 @@ def set_plane(dataset: pydicom.Dataset, grid: Grid, index: int) -> None:
 def set_pixels(dataset: pydicom.Dataset, hu: NDArray, encoding: Encoding) -> None:
     """Store one slice ``(Y, X)`` of HU with all that says how to read it.
 
-    HU beyond those of a 12-bit scanner (HU_RANGE) are cut, as such a scanner does.
+    Raises:
+        ValueError: the encoding cannot hold them; cut off, they would be another image.
     """
-    stored = np.clip(np.rint(hu), *HU_RANGE).astype(np.int32) - encoding.intercept
+    stored = np.rint(hu).astype(np.int32) - encoding.intercept
+    low, high = (-(2**15), 2**15 - 1) if encoding.signed else (0, 2**12 - 1)
+    if stored.min() < low or stored.max() > high:
+        raise ValueError(
+            f"HU from {hu.min():g} to {hu.max():g} do not fit stored values from {low} to {high} "
+            f"with an intercept of {encoding.intercept}"
+        )
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.Rows, dataset.Columns = stored.shape

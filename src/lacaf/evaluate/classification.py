@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lacaf.classes import ARTERY_VEIN, SIDES
+from lacaf.classes import ARTERY_VEIN, CLASSES, SIDES
 from lacaf.coverage import State
 from lacaf.evaluate.centreline import Centreline
-from lacaf.evaluate.subjects import FOUR, Classes, lookup, side_of, values, vessel_of
+from lacaf.evaluate.subjects import Classes, lookup, side_of, values, vessel_of
 from lacaf.evaluate.tree import MOST, band_names, bands, branches_with
 
 #: Name of the pool of both sides, and of volumes that know no sides.
@@ -94,9 +94,9 @@ def classification(
         pieces[name] = [_piece(line, said, name, classes, part) for part in parts]
         flips[name] = _flips(line, said, name, classes)
     found = {}
-    for side in (*SIDES, BOTH) if classes == FOUR else (BOTH,):
+    for side in (*SIDES, BOTH) if classes == CLASSES else (BOTH,):
         own = [name for name in known if side in (BOTH, side_of(name))]
-        idle = NOT_OF_ONE_SIDE[side] if classes == FOUR else NOT_WITHOUT_SIDES
+        idle = NOT_OF_ONE_SIDE[side] if classes == CLASSES else NOT_WITHOUT_SIDES
         told = _told([pieces[name] for name in own], [flips[name] for name in own], own)
         whole, *cut = [{k: v for k, v in entry.items() if k not in idle} for entry in told]
         names = band_names(calibre_edges_mm)

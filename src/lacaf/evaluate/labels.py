@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import volume
-from lacaf.classes import UNKNOWN, VESSELS
+from lacaf.classes import CLASSES, TABLE, UNKNOWN, VESSELS
 from lacaf.coding import Coding, builtin
-from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
+from lacaf.evaluate.subjects import Classes, vessel_of
 from lacaf.fault import Refusal
 
 #: Marks a value that the coding does not name; no class and no marker has it.
@@ -22,7 +22,9 @@ NO_MEANING = 254
 LARGEST_TABLE = 1 << 16
 
 #: The coding of the pipeline's own volumes.
-CANONICAL = Coding.model_validate({"values": dict(enumerate(FOUR, start=1)) | {UNKNOWN: "unknown"}})
+CANONICAL = Coding.model_validate(
+    {"values": {**{row.value: row.name for row in TABLE}, UNKNOWN: "unknown"}}
+)
 
 
 def coding(text: str, declared: Mapping[str, Coding]) -> Coding:
@@ -57,14 +59,14 @@ def classes_of(*codings: Coding) -> Classes:
 
     The four, or artery and vein where one of the codings knows vessels without a side.
     """
-    sideless = any((set(VESSELS) - set(FOUR)) & c.meanings() for c in codings)
-    return TWO if sideless else FOUR
+    sideless = any((set(VESSELS) - set(CLASSES)) & c.meanings() for c in codings)
+    return VESSELS if sideless else CLASSES
 
 
 def said_by(spoken: Coding, classes: Classes) -> set[str]:
     """The classes that a coding can express."""
     meanings = spoken.meanings()
-    if classes == TWO:
+    if classes == VESSELS:
         meanings = {vessel_of(meaning) for meaning in meanings}
     return meanings & set(classes)
 
@@ -111,7 +113,7 @@ def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArra
     low, high = min(meanings), max(meanings)
     if high - low > LARGEST_TABLE:
         return _looked_up(array, meanings, role)
-    if not _are_integers(array) or array.min(initial=0) < low or array.max(initial=0) > high:
+    if volume.non_integers(array) or array.min(initial=0) < low or array.max(initial=0) > high:
         raise _without_meaning(array[~np.isin(array, list(meanings))], meanings, role)
     plain = array.dtype == np.uint8 and low == 0
     if plain and all(value == label for value, label in meanings.items()):
@@ -125,11 +127,6 @@ def _translate(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArra
     if (astray := labels == NO_MEANING).any():
         raise _without_meaning(array[astray], meanings, role)
     return labels
-
-
-def _are_integers(array: NDArray) -> bool:
-    """Whether all values are integers, whatever the type that holds them."""
-    return np.issubdtype(array.dtype, np.integer) or np.array_equal(array, np.floor(array))
 
 
 def _looked_up(array: NDArray, meanings: Mapping[int, int], role: str) -> NDArray[np.uint8]:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from lacaf.classes import CLASSES, VESSELS
 from lacaf.coding import Coding
 from lacaf.coverage import State
 from lacaf.evaluate import labels
 from lacaf.evaluate.masks import diagonal_mm, in_order_of, require_same_grid
 from lacaf.evaluate.scoring import Scales, compare_volumes
-from lacaf.evaluate.subjects import FOUR, TWO, Classes, vessel_of
+from lacaf.evaluate.subjects import Classes, vessel_of
 from lacaf.fault import Refusal
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ def read_coverage(path: Path) -> dict[str, State]:
     try:
         content = json.loads(path.read_text())
         states = content.get("coverage", content)
-        sound = set(states) <= {*FOUR, *TWO} and set(states.values()) <= set(get_args(State))
+        sound = set(states) <= {*CLASSES, *VESSELS} and set(states.values()) <= set(get_args(State))
     except (OSError, ValueError, AttributeError, TypeError):
         sound = False
     if not sound:
         raise Refusal(
             "it does not say what is labelled",
-            expectation=f"JSON with {', '.join(FOUR)} (or {', '.join(TWO)}), each one of "
+            expectation=f"JSON with {', '.join(CLASSES)} (or {', '.join(VESSELS)}), each one of "
             f"{', '.join(get_args(State))}",
             remedy="correct it",
             file="the coverage",

@@ -1,7 +1,7 @@
 """What is scored: the classes, and the groups that they make.
 
-Volumes that know the patient's sides have four classes; volumes that only tell artery from vein
-have two. A class's label value is its place in the list, from 1.
+Volumes that know the patient's sides have all classes; volumes that only tell artery from vein have
+the kinds of vessel. A class's label value is its place in the list, from 1.
 """
 
 from __future__ import annotations
@@ -15,10 +15,6 @@ from lacaf.classes import ARTERY_VEIN, BY_NAME, CLASSES, SIDES, UNKNOWN, VESSELS
 from lacaf.coverage import State
 
 Classes = tuple[str, ...]
-
-#: Artery and vein of either side together, for volumes without sides.
-TWO: Classes = VESSELS
-FOUR: Classes = CLASSES
 
 #: Of a group some of whose classes are unknown: it is scored on the others.
 PARTIAL = "partial"
@@ -37,7 +33,7 @@ def side_of(name: str) -> str:
 def groups(classes: Classes) -> dict[str, Classes]:
     """The groups of classes that are scored as one: a kind, a side, all arteries and veins."""
     found: dict[str, Classes] = {}
-    if classes == FOUR:
+    if classes == CLASSES:
         found |= {v: tuple(c for c in classes if vessel_of(c) == v) for v in VESSELS}
         found |= {s: tuple(c for c in classes if side_of(c) == s) for s in SIDES}
         found = {name: own for name, own in found.items() if own != (name,)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lacaf.classes import SIDES
+from lacaf.classes import CLASSES, SIDES
 from lacaf.evaluate.classification import BOTH
 from lacaf.evaluate.comparison import comparison
 from lacaf.evaluate.formats import Cell, Estimate, Table
 from lacaf.evaluate.metrics import columns as asked
-from lacaf.evaluate.subjects import FOUR, groups
+from lacaf.evaluate.subjects import groups
 from lacaf.evaluate.surface import nsd_name
 from lacaf.evaluate.tree import band_names, generation_names
 
@@ -108,7 +108,7 @@ IDENTITY = {
 def headline(summary: Mapping[str, Any], params: Evaluate) -> Table:
     """The numbers of all runs that are looked at first."""
     columns: dict[str, tuple[str, str]] = {"DSC": ("mean", "dsc")}
-    columns |= {name.replace("_", " "): (name, "dsc") for name in FOUR}
+    columns |= {name.replace("_", " "): (name, "dsc") for name in CLASSES}
     first = params.nsd_tolerances_mm[0]
     columns |= {f"NSD {first:g} mm": ("mean", nsd_name(first)), "HD95 mm": ("mean", "hd95_mm")}
     columns |= {"clDice": ("mean", "cldice"), "tree detected": ("mean", "tree_detected")}
@@ -127,7 +127,7 @@ def headline(summary: Mapping[str, Any], params: Evaluate) -> Table:
 def _by_subject(
     name: str, caption: str, summary: Mapping[str, Any], columns: Mapping[str, str]
 ) -> Table:
-    subjects = (*FOUR, "mean", *groups(FOUR))
+    subjects = (*CLASSES, "mean", *groups(CLASSES))
     rows = [
         [run, against, subject, *_numbers(found, [(subject, m) for m in columns.values()])]
         for run, against, found in _against(summary)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lacaf.classes import CLASSES
-from lacaf.model.inputs import CHANNELS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,13 +83,13 @@ def _dynunet(shape: Shape) -> nn.Module:
 
 NETWORKS = {
     "lacaf": Network(_lacaf, "the U-Net with a head that text and image write", language=True),
-    "unet": Network(_unet, "the same U-Net alone, the baseline"),
+    "unet": Network(_unet, "plain U-Net, no language"),
     "dynunet": Network(_dynunet, "MONAI's DynUNet, nnU-Net's architecture", multiple=8),
 }
 
 
 def build(
-    network: str, width: int, embedding: Tensor | None = None, channels: int = len(CHANNELS)
+    network: str, width: int, embedding: Tensor | None = None, channels: int | None = None
 ) -> nn.Module:
     """A network by its name, with fresh weights.
 
@@ -98,7 +97,7 @@ def build(
         network: a name in ``NETWORKS``.
         width: feature channels at full resolution.
         embedding: ``(K, D)`` one text vector a class, frozen; for those guided by language only.
-        channels: input channels.
+        channels: input channels; None for those of :mod:`lacaf.model.inputs`.
 
     Raises:
         ValueError: an unknown network, or an embedding that does not fit it.
@@ -113,4 +112,7 @@ def build(
         raise ValueError(
             f"network `{network}` needs an embedding ({len(CLASSES)}, D), given {given}"
         )
-    return NETWORKS[network].build(Shape(channels, len(CLASSES), width, embedding))
+    from lacaf.model.inputs import CHANNELS
+
+    shape = Shape(channels or len(CHANNELS), len(CLASSES), width, embedding)
+    return NETWORKS[network].build(shape)

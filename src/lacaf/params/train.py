@@ -95,7 +95,7 @@ class Recipe(Section):
         if NETWORKS[self.network].language and self.encoder is None:
             raise ValueError(f"network `{self.network}` needs an encoder")
         if not NETWORKS[self.network].language and self.encoder is not None:
-            raise ValueError(f"network `{self.network}` takes no encoder, it has none: set null")
+            raise ValueError(f"encoder: network `{self.network}` has none; set it to null")
         multiple = NETWORKS[self.network].multiple
         for key, patch in (("patch", self.patch), ("early.patch", self.early.patch)):
             if any(length % multiple for length in patch):

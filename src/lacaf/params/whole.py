@@ -27,6 +27,9 @@ from lacaf.params.report import Report
 from lacaf.params.section import ParamsError, Section
 from lacaf.params.train import Recipe, Train
 
+#: Where a key of an older version went.
+MOVED = {"harmonize.codings": "it is a section of its own now, `codings`, at the top level"}
+
 
 class Params(Section):
     """All of ``params.yaml``."""
@@ -140,10 +143,6 @@ def _told(
         if key in MOVED:
             hint = f"; {MOVED[key]}"
     return f"{key}: {fault['msg']}{given}{hint}"
-
-
-#: Where a key of an older version went.
-MOVED = {"harmonize.codings": "it is a section of its own now, `codings`, at the top level"}
 
 
 def _siblings(location: tuple, top: type[Section]) -> list[str]:

@@ -14,6 +14,9 @@ from lacaf.phantom.handling import Handling
 from lacaf.phantom.identity import Identity
 from lacaf.volume import Volume
 
+#: What 12 bits with an intercept of -1024 can hold; scanners cut off there.
+HU_RANGE = (-1024, 3071)
+
 
 def write_series(
     image: Volume,
@@ -29,7 +32,8 @@ def write_series(
     count = image.grid.shape[0]
     names = rng.permutation(count)
     encoding = _encoding(handling)
-    for index, dataset in enumerate(writing.slices(image, _axial(identity, case), encoding)):
+    seen = Volume(np.clip(image.array, *HU_RANGE), image.grid)
+    for index, dataset in enumerate(writing.slices(seen, _axial(identity, case), encoding)):
         place = index if image.grid.affine[2, 2] > 0 else count - 1 - index  # from the feet
         number = count - place if handling.head_first else place + 1
         dataset.InstanceNumber = number
@@ -109,5 +113,5 @@ def _scout(image: Volume, identity: Identity, case: str, encoding: Encoding) -> 
     dataset.PixelSpacing = [decimal(image.grid.spacing_mm[0]), decimal(image.grid.spacing_mm[2])]
     dataset.ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
     dataset.ImagePositionPatient = [decimal(v) for v in image.grid.corners_mm().max(axis=0)]
-    writing.set_pixels(dataset, image.array.mean(axis=1)[::-1], encoding)
+    writing.set_pixels(dataset, np.clip(image.array.mean(axis=1)[::-1], *HU_RANGE), encoding)
     return dataset

@@ -184,8 +184,6 @@ def network_name(findings: Findings, run: str) -> str:
     if guided(model):
         encoder = (model.get("embedding") or {}).get("encoder", "")
         return f"language-guided, encoder {encoder}" if encoder else "language-guided"
-    if network == "unet":
-        return "plain U-Net, no language"
     return NETWORKS[network].about if network in NETWORKS else network or "model"
 
 
