@@ -35,7 +35,7 @@ def ours(folder, runs):
     found = []
     for _ in range(runs):
         with timed() as seconds:
-            crop(loaded.crop, {}, folder, out)
+            crop(loaded.crop, None, folder, out)
         found.append(seconds)
     return {key: statistics.median(run[key] for run in found) for key in found[0]}
 
