@@ -83,6 +83,6 @@ lock:
 	rm requirements.lock.new
 
 clean:
-	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/embed data/train \
+	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/prepare data/checkpoints data/embed data/train \
 	  data/infer data/evaluate logs reports/index.html reports/cohort.html reports/manifest.json \
 	  reports/lacaf.ctbl reports/figures reports/cases reports/inspect .snakemake

@@ -26,6 +26,7 @@ except (section.ParamsError, case_table.CasesError) as fault:
     raise WorkflowError(str(fault)) from None
 
 RUNS = [*PARAMS.runs(), *PARAMS.infer.models]
+LEARNT = [case.case for case in CASES.values() if case.split in ("train", "val")]
 TEST = [case.case for case in CASES.values() if case.split == "test"]
 SEGMENTED = [case.case for case in CASES.values() if case.split in ("test", "predict")]
 
@@ -58,6 +59,7 @@ include: "workflow/rules/phantom.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/crop.smk"
 include: "workflow/rules/harmonize.smk"
+include: "workflow/rules/prepare.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
@@ -71,6 +73,7 @@ localrules:
     convert,
     crop,
     harmonize,
+    prepare,
     embed,
     train,
     infer,

@@ -10,6 +10,7 @@ from lacaf.cases import Case
 from lacaf.classes import CLASSES, SIDES, TABLE
 from lacaf.grid import Grid
 from lacaf.params.whole import parse
+from lacaf.prepare import prepare
 from lacaf.tracking import Tracker
 from lacaf.volume import Volume
 
@@ -46,7 +47,7 @@ def half(labels, lungs, side):
 
 
 def lay_out(data, splits, sides=None):
-    """Write cases as crop and harmonize do, below ``data``; returns the case table.
+    """Write cases as crop, harmonize and prepare do, below ``data``; returns the case table.
 
     ``splits`` maps names to splits, ``sides`` names to the one labelled lung.
     """
@@ -65,6 +66,7 @@ def lay_out(data, splits, sides=None):
             volume.write(Volume(array, GRID), data / f"{path}.nii.gz")
         record = {"case": name, "status": "ok", "coverage": states}
         files.write_json(data / "harmonize" / name / "coverage.json", record)
+        laid_out(data, name)
         cases[name] = Case(name, name, data / name, data / name, "four_classes", "both", split)
     vectors = np.eye(4, 12).tolist()
     (data / "embed" / "onehot" / "paper").mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,14 @@ def lay_out(data, splits, sides=None):
         data / "embed" / "onehot" / "paper" / "embedding.json", content | {"hash": "00"}
     )
     return cases
+
+
+def laid_out(data, name):
+    """What stage prepare makes of a case, and its record."""
+    with files.replacing(data / "prepare" / name) as folder:
+        details = prepare(data / "crop" / name, data / "harmonize" / name, folder)
+        record = {"case": name, "status": "ok", **details}
+        files.write_json(folder / "prepare.json", record)
 
 
 def parameters(repository, **train):
@@ -102,8 +112,11 @@ class Log(Tracker):
     run_id = "run-of-the-test"
 
     def __init__(self):
-        self.steps = {}
+        self.steps, self.pictures = {}, {}
 
     def metrics(self, values, step):
         json.dumps(values)
         self.steps[step] = dict(values)
+
+    def picture(self, pixels, step):
+        self.pictures[step] = pixels

@@ -31,6 +31,10 @@ class Refusal(Fault):
         }
 
 
+class Interrupted(Fault):
+    """Work that was asked to stop, and that the same command goes on with; no failure."""
+
+
 class Missing(Fault, FileNotFoundError):
     """A file that an earlier stage should have written is not there."""
 

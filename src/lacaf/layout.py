@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lacaf import digests
+from lacaf import digests, files
 from lacaf.cases import Case, CasesError
 from lacaf.params.whole import Params
 from lacaf.stages import stage_of
@@ -66,6 +66,12 @@ def folder(stage: str, *names: str) -> Path:
 def record(stage: str, *names: str) -> Path:
     """The file that holds the record of a stage's work; ``names`` as for :func:`folder`."""
     return folder(stage, *names) / stage_of(stage).record
+
+
+def checkpoint(run: str) -> Path:
+    """The file from which a training that was stopped goes on; beside the stages' folders, since
+    DVC empties those before it runs a stage."""
+    return DATA / "checkpoints" / f"{run}.pt"
 
 
 def model(run: str, params: Params) -> Path:
@@ -125,7 +131,8 @@ def section(stage: str, case: Case, params: Params) -> dict[str, Any]:
     own, for the stages that go by it: with its patterns exchanged, the files that convert wrote
     would hold arteries under the name of veins. What a coding tells people does not count.
     """
-    chosen = getattr(params, stage).model_dump(mode="json")
+    own = getattr(params, stage, None)  # a cache has no parameters
+    chosen = own.model_dump(mode="json") if own is not None else {}
     coding = params.all_codings().get(case.coding or "")
     if stage_of(stage).coding and coding is not None:
         chosen["coding"] = coding.meaning()
@@ -137,6 +144,32 @@ def recipe(experiment: str, params: Params) -> dict[str, Any]:
     chosen = params.train.recipe(experiment)
     idle = set() if chosen.encoder else {"prompts"}
     return chosen.model_dump(mode="json", exclude=idle)
+
+
+def learnt_from(
+    experiment: str, seed: int, params: Params, cases: Iterable[Case]
+) -> dict[str, str]:
+    """Digests of all that decides a training's numbers, by what they are of.
+
+    Raises:
+        Missing: an earlier stage has not been run.
+    """
+    prepared = {
+        case.case: [case.split, files.read_json(record("prepare", case.case))]
+        for case in cases
+        if case.split in ("train", "val")
+    }
+    vectors = [files.read_json(path) for path in embedding(experiment, params)]
+    parts = {
+        "code": digests.of_code("train"),
+        "recipe": recipe(experiment, params),
+        "crop": params.crop.model_dump(mode="json"),
+        "embedding": vectors,
+        "cases": prepared,
+        "experiment": experiment,
+        "seed": seed,
+    }
+    return {name: digests.digest(content) for name, content in parts.items()}
 
 
 def embedding(experiment: str, params: Params) -> list[Path]:

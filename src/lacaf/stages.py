@@ -24,6 +24,8 @@ class Stage:
         reads: stages whose folder of the same case it reads.
         row: columns of the case table that decide what it makes.
         coding: whether the meaning of the case's coding decides what it makes.
+        within: the stage of ``dvc.yaml`` that makes it, for a cache, which DVC does not keep and
+            whose own parameters there are none; empty for a stage of its own.
     """
 
     word: str
@@ -33,6 +35,7 @@ class Stage:
     reads: tuple[str, ...] = ()
     row: tuple[str, ...] = ()
     coding: bool = False
+    within: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,11 +69,15 @@ STAGES = (
         reads=("convert", "crop"), row=("labels", "coding", "labelled_side"), coding=True,
     ),
     Stage(
+        "prepare", "what training reads of a case, laid out for reading by patches",
+        "data/prepare/{case}", "prepare.json", reads=("crop", "harmonize"), within="train",
+    ),
+    Stage(
         "embed", "prompts to frozen vectors", "data/embed/{encoder}/{prompts}", "embedding.json"
     ),
     Stage(
         "train", "one model an experiment and seed", "data/train/{run}", "model.json",
-        reads=("crop", "harmonize"),
+        reads=("prepare", "embed"),
     ),
     Stage(
         "infer", "labels on the original grid", "data/infer/{run}/{case}", "prediction.json",

@@ -13,9 +13,14 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lacaf.classes import CLASSES
+from lacaf.fault import Interrupted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EXPERIMENT = "lacaf"
 
@@ -31,15 +36,20 @@ class Tracker:
     def artifact(self, path: Path) -> None:
         """Keep a file with the run."""
 
+    def picture(self, pixels: NDArray[np.uint8], step: int) -> None:
+        """Keep a picture ``(rows, columns, 3)`` of a training step."""
+
 
 class MlflowTracker(Tracker):
     """Logs into one MLflow run by its id, whatever other run the process has open."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, known: int = -1) -> None:
+        """Of training steps up to ``known`` the run holds the numbers already."""
         from mlflow import MlflowClient
 
         self.run_id: str = run_id
         self._client = MlflowClient()
+        self._known = known
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
         """Log numbers at a training step; None (not evaluated) is left out."""
@@ -47,6 +57,8 @@ class MlflowTracker(Tracker):
 
         from mlflow.entities import Metric
 
+        if 0 < step <= self._known:
+            return
         now = int(time.time() * 1000)
         entries = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None]
         self._client.log_batch(self.run_id, metrics=entries)
@@ -54,6 +66,10 @@ class MlflowTracker(Tracker):
     def artifact(self, path: Path) -> None:
         """Keep a file with the run."""
         self._client.log_artifact(self.run_id, str(path))
+
+    def picture(self, pixels: NDArray[np.uint8], step: int) -> None:
+        """Keep a picture of a step; MLflow shows them one after the other."""
+        self._client.log_image(self.run_id, pixels, key="validation", step=step)
 
 
 def available() -> bool:
@@ -91,15 +107,20 @@ def store() -> None:
 
 @contextmanager
 def run(
-    name: str, params: Mapping[str, Any], tags: Mapping[str, str], data_digest: str
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    data_digest: str,
+    begun: str | None = None,
 ) -> Iterator[Tracker]:
-    """A training's run; it ends FAILED if the block raises.
+    """A training's run; it ends FAILED if the block raises, KILLED if it was asked to stop.
 
     Args:
         name: the run's name (``lacaf-s0``).
         params: flat parameters to log.
         tags: further facts (Git commit, embedding hash).
         data_digest: digest of the data that it learns from, at most 36 characters.
+        begun: the run of a training that is gone on with; if the store lacks it, a new one.
     """
     if not available():
         yield Tracker()
@@ -108,13 +129,34 @@ def run(
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 
-    store()
-    with mlflow.start_run(run_name=name, tags=dict(tags), log_system_metrics=False) as active:
+    known = _last_step(begun)
+    again = begun if known is not None else None
+    with mlflow.start_run(again, run_name=name, tags=dict(tags), log_system_metrics=True) as active:
         mlflow.log_params(dict(params))
-        source = LocalArtifactDatasetSource("data/harmonize")
-        learnt_from = MetaDataset(source, "harmonize", data_digest)  # type: ignore[abstract]
-        mlflow.log_input(learnt_from, "training")
-        yield MlflowTracker(active.info.run_id)
+        if again is None:
+            source = LocalArtifactDatasetSource("data/harmonize")
+            learnt_from = MetaDataset(source, "harmonize", data_digest)  # type: ignore[abstract]
+            mlflow.log_input(learnt_from, "training")
+        try:
+            yield MlflowTracker(active.info.run_id, known or 0)
+        except Interrupted:
+            mlflow.end_run("KILLED")
+            raise
+
+
+def _last_step(run_id: str | None) -> int | None:
+    """The last training step of which a run holds numbers; None if the store lacks the run."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    store()
+    if run_id is None:
+        return None
+    try:
+        history = MlflowClient().get_metric_history(run_id, "train_loss")
+    except MlflowException:
+        return None
+    return max((metric.step for metric in history), default=0)
 
 
 def reopen(run_id: str | None) -> Tracker:

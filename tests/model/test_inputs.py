@@ -5,16 +5,20 @@ import pytest
 import torch
 from tubes import GRID, case_arrays
 
-from lacaf.model.inputs import CHANNELS, network_input
-from lacaf.model.window import probabilities
+from lacaf.model.inputs import ALL, CHANNELS, channels, network_input, padded
 
 IMAGE, LUNGS, _ = case_arrays(np.random.default_rng(0))
 WINDOWS = ([-1000.0, 400.0], [0.0, 450.0])
 
 
+def seen(source, region=ALL):
+    """The channels of a part, as a network gets them."""
+    cut = source.cut(region)
+    return channels(*(torch.from_numpy(part.copy())[None] for part in cut), *WINDOWS)[0].numpy()
+
+
 def channel(name, image=IMAGE, lungs=LUNGS):
-    stack = network_input(image, lungs, GRID, *WINDOWS).channels()
-    return stack[CHANNELS.index(name)]
+    return seen(network_input(image, lungs, GRID))[CHANNELS.index(name)]
 
 
 def test_windows_run_from_zero_to_one_and_clip():
@@ -42,28 +46,25 @@ def test_height_and_depth_span_the_lungs():
 
 
 def test_a_region_is_the_same_as_that_part_of_the_whole():
-    seen = network_input(IMAGE, LUNGS, GRID, *WINDOWS)
+    source = network_input(IMAGE, LUNGS, GRID)
     region = (slice(3, 9), slice(4, 11), slice(20, 31))
-    assert np.array_equal(seen.channels(region), seen.channels()[(slice(None), *region)])
+    assert np.array_equal(seen(source, region), seen(source)[(slice(None), *region)])
+
+
+def test_hu_beyond_what_is_kept_stay_at_its_ends():
+    cut = network_input(np.full(GRID.shape, 1e6), LUNGS, GRID).cut()
+    assert (cut.hu == np.iinfo(np.int16).max).all()
+
+
+def test_a_part_that_is_too_small_is_continued_at_its_edges():
+    cut, room = padded(network_input(IMAGE, LUNGS, GRID).cut(), (30, 10, 33))
+    assert room == [(3, 3), (0, 0), (0, 1)]
+    assert cut.hu.shape == cut.side.shape == (30, 20, 33)
+    assert (len(cut.height), len(cut.depth)) == (30, 20)
+    assert np.array_equal(cut.hu[0, :, :32], IMAGE[0])
+    assert cut.height[0] == cut.height[3]
 
 
 def test_a_missing_lung_is_named():
     with pytest.raises(ValueError, match="no left lung"):
-        network_input(IMAGE, np.where(LUNGS == 1, 0, LUNGS), GRID, *WINDOWS)
-
-
-class Passing(torch.nn.Module):
-    """Each class's logit is the image channel."""
-
-    def forward(self, x):
-        return x[:, :1].expand(-1, 4, -1, -1, -1)
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 8), (5, 20, 9), (17, 16, 30)])
-def test_windows_are_blended_without_a_trace(shape):
-    rng = np.random.default_rng(0)
-    channels = rng.normal(size=(len(CHANNELS), *shape)).astype(np.float32)
-    chance = probabilities(Passing(), channels, (8, 16, 12), 0.5, torch.device("cpu"))
-    assert chance.shape == (4, *shape)
-    assert chance == pytest.approx(np.broadcast_to(1 / (1 + np.exp(-channels[0])), (4, *shape)),
-                                   abs=1e-5)  # fmt: skip
+        network_input(IMAGE, np.where(LUNGS == 1, 0, LUNGS), GRID)

@@ -16,8 +16,8 @@ from lacaf.classes import CLASSES
 from lacaf.infer import load
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import NETWORKS
-from lacaf.train import train
-from lacaf.train.stage import TrainingFailed
+from lacaf.train import Checkpoint, Machine, train
+from lacaf.train.failures import TrainingFailed
 
 REPOSITORY = Path(__file__).parents[2]
 SPLITS = {"full": "train", "half": "train", "check": "val", "secret": "test", "new": "predict"}
@@ -27,7 +27,7 @@ SPLITS = {"full": "train", "half": "train", "check": "val", "secret": "test", "n
 def project(tmp_path):
     cases = lay_out(tmp_path / "data", SPLITS, {"half": 2})
     for name in ("secret", "new"):  # whoever opens these, fails
-        for stage in ("crop", "harmonize"):
+        for stage in ("crop", "harmonize", "prepare"):
             shutil.rmtree(tmp_path / "data" / stage / name)
     return tmp_path, cases
 
@@ -35,12 +35,13 @@ def project(tmp_path):
 def run(project, experiment="guided", seed=0, name="model", **settings):
     folder, cases = project
     out = folder / name
-    out.mkdir()
     log = Log()
     params = parameters(REPOSITORY, **settings)
     recipe = params.train.recipe(experiment)
+    checkpoint = Checkpoint(folder / "checkpoints" / f"{name}.pt", {})
+    machine = Machine(torch.device("cpu"))
     numbers = train(
-        experiment, seed, recipe, params.crop, cases, folder / "data", out, log, device="cpu"
+        experiment, seed, recipe, params.crop, cases, folder / "data", out, log, machine, checkpoint
     )
     return numbers, out, log
 
@@ -158,7 +159,7 @@ def test_a_patient_in_train_and_val_stops_the_training(project):
 def test_a_refused_case_is_left_out(project):
     folder, _ = project
     record = {"case": "half", "status": "refused", "refusal": {"finding": "no lung"}}
-    files.write_json(folder / "data" / "harmonize" / "half" / "coverage.json", record)
+    files.write_json(folder / "data" / "prepare" / "half" / "prepare.json", record)
     _, out, _ = run(project)
     assert json.loads((out / "model.json").read_text())["cases"]["train"]["count"] == 1
 

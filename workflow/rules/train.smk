@@ -1,7 +1,5 @@
-# One model an experiment and seed, from the cases of train and val alone.
-LEARNT = [case.case for case in CASES.values() if case.split in ("train", "val")]
-
-
+# One model an experiment and seed, from the cases of train and val alone. A job that was stopped
+# goes on from data/checkpoints. Set its resources for a cluster in a profile (docs/how/gpu.md).
 rule train:
     input:
         expand("data/train/{run}/model.json", run=PARAMS.runs()),
@@ -9,8 +7,7 @@ rule train:
 
 rule train_model:
     input:
-        images=expand("data/crop/{case}/box.json", case=LEARNT),
-        labels=expand("data/harmonize/{case}/coverage.json", case=LEARNT),
+        cases=expand("data/prepare/{case}/prepare.json", case=LEARNT),
         embedding=lambda wildcards: layout.embedding(wildcards.experiment, PARAMS),
     output:
         weights="data/train/{experiment}-s{seed}/model.pt",
@@ -25,10 +22,13 @@ rule train_model:
     threads: max(1, workflow.cores // max(1, len(PARAMS.runs())))
     resources:
         gpu=GPU,
+        mem_mb=16000,
+        runtime=2880,
     params:
         section=lambda wildcards: digests.digest(
             layout.recipe(wildcards.experiment, PARAMS)
         ),
         code=digests.of_code("train"),
     shell:
-        "lacaf train {wildcards.experiment} --seed {wildcards.seed} > {log} 2>&1"
+        "lacaf train {wildcards.experiment} --seed {wildcards.seed} "
+        "--processes {resources.gpu} > {log} 2>&1"

@@ -101,3 +101,17 @@ def harmonize(case: CaseName) -> None:
         return stage(row, params.harmonize, coding, converted, cropped, folder)
 
     carry_out("harmonize", params, row, work)
+
+
+@app.command()
+def prepare(case: CaseName) -> None:
+    """Lay out a case for training, which reads it patch by patch."""
+    params, row = read_case(case)
+    cropped, harmonized = layout.folder("crop", case), layout.folder("harmonize", case)
+
+    def work(folder: Path) -> dict[str, Any]:
+        from lacaf.prepare import prepare as stage
+
+        return stage(cropped, harmonized, folder)
+
+    carry_out("prepare", params, row, work)

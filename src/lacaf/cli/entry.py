@@ -15,7 +15,7 @@ import typer
 from lacaf import cases as case_table
 from lacaf import layout, records
 from lacaf.coding import Coding
-from lacaf.fault import Fault
+from lacaf.fault import Fault, Interrupted
 from lacaf.params import whole as parameters
 from lacaf.stages import stage_of
 
@@ -27,15 +27,22 @@ app = typer.Typer(
     "Run in a folder with params.yaml and data/cases.csv.",
 )
 
+#: The exit code of a command that was asked to stop: what a shell says of SIGTERM.
+STOPPED = 143
+
 CaseName = Annotated[str, typer.Argument(help="Name of a case in data/cases.csv.")]
 RunName = Annotated[str, typer.Argument(help="Name of a run, e.g. lacaf-s0.")]
 
 
 def main() -> None:
-    """Run the command line; a user's fault ends with a message and exit code 2."""
+    """Run the command line; a user's fault ends with a message and exit code 2, a
+    request to stop with ``STOPPED``."""
     try:
         check_system(sys.platform)
         app()
+    except Interrupted as stopped:
+        print(f"lacaf: {stopped}", file=sys.stderr)
+        sys.exit(STOPPED)
     except Fault as fault:
         print(f"lacaf: {fault}", file=sys.stderr)
         sys.exit(2)

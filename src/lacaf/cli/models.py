@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lacaf import digests, files, layout, records
+from lacaf import digests, files, layout, records, tracking
 from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
 from lacaf.fault import Missing
 from lacaf.params import whole as parameters
 from lacaf.params.embed import Encoder
 from lacaf.params.section import ParamsError
+
+if TYPE_CHECKING:
+    from lacaf.train import Checkpoint
 
 #: What MLflow runs to serve a model, see there.
 SERVED = Path(__file__).parents[1] / "infer" / "served.py"
@@ -48,23 +55,82 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of weights, sampling and augmentation.")
     ] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes on this machine, one a GPU; 0 and 1 for one.")
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read patches ahead; with a GPU up to 8 without."),
+    ] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Let PyTorch compile.")] = False,
+    save_every: Annotated[
+        float, typer.Option(min=0, help="Seconds from one checkpoint to the next.")
+    ] = 300.0,
 ) -> None:
-    """Train one experiment with one seed, logged as a run of MLflow."""
-    from lacaf import tracking
+    """Train one experiment with one seed, logged as a run of MLflow.
 
+    A training that was stopped goes on from its last checkpoint with the same command. Under
+    torchrun or Slurm's srun the processes that these start train together.
+    """
     params, cases = read_project()
     if experiment not in params.train.experiments:
         raise ParamsError(
             f"params.yaml: train.experiments has no {experiment!r}; "
             f"it has {', '.join(params.train.experiments) or 'none'}"
         )
+    from lacaf.model.device import choose
+    from lacaf.train import Checkpoint, Machine, given, joined
+    from lacaf.train import train as stage
+
+    rank, world, local = given()
+    if processes > 1 and world == 1:
+        _together(processes)
     name = f"{experiment}-s{seed}"
+    checkpoint = Checkpoint(
+        layout.checkpoint(name), layout.learnt_from(experiment, seed, params, cases.values())
+    )
+    begun = (checkpoint.read() or {}).get("run_id")
+    chosen = choose(device, local)
+    own = (os.cpu_count() or 1) // max(1, world)
+    read_ahead = min(8, own) if chosen.type == "cuda" else 0
+    with (
+        joined(chosen) as together,
+        _tracked(experiment, seed, params, checkpoint, begun, silent=rank > 0) as tracker,
+    ):
+        machine = Machine(
+            chosen, together, read_ahead if workers is None else workers, compiled, save_every
+        )
+        folder = layout.folder("train", name)
+        numbers = stage(
+            experiment, seed, params.train.recipe(experiment), params.crop, cases, layout.DATA,
+            folder, tracker, machine, checkpoint,
+        )  # fmt: skip
+        if rank == 0:
+            for file in sorted(folder.iterdir()):
+                if file.suffix != ".pt":
+                    tracker.artifact(file)
+            tracking.log_model(tracker, folder, SERVED)
+            checkpoint.remove()
+    if rank == 0:
+        told = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if v is not None)
+        print(f"{name}: {told}")
+
+
+@contextmanager
+def _tracked(
+    experiment: str,
+    seed: int,
+    params: parameters.Params,
+    checkpoint: Checkpoint,
+    begun: str | None,
+    silent: bool,
+) -> Iterator[tracking.Tracker]:
+    """The training's run in MLflow; none in all processes but the first."""
+    if silent:
+        yield tracking.Tracker()
+        return
     recipe = params.train.recipe(experiment)
-    learnt_from = {
-        case.case: digests.digest_path(layout.record("harmonize", case.case))
-        for case in cases.values()
-        if case.split in ("train", "val")
-    }
     logged = tracking.flat(
         {
             "experiment": experiment,
@@ -78,18 +144,15 @@ def train(
         embedding = files.read_json(layout.record("embed", recipe.encoder, recipe.prompts))
         tags |= {"embedding_hash": embedding["hash"]}
         logged |= tracking.flat({"prompt": embedding["prompts"]})
-    from lacaf.train import train as stage
+    data = checkpoint.made_from["cases"]
+    with tracking.run(f"{experiment}-s{seed}", logged, tags, data, begun) as tracker:
+        yield tracker
 
-    with (
-        tracking.run(name, logged, tags, digests.digest(learnt_from)) as tracker,
-        files.replacing(layout.folder("train", name)) as folder,
-    ):
-        numbers = stage(experiment, seed, recipe, params.crop, cases, layout.DATA, folder, tracker)
-        for file in sorted(folder.iterdir()):
-            if file.suffix != ".pt":
-                tracker.artifact(file)
-        tracking.log_model(tracker, folder, SERVED)
-    print(f"{name}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if v is not None))
+
+def _together(processes: int) -> None:
+    """Become as many processes of this same command, by torchrun."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "lacaf", *sys.argv[1:]])
 
 
 @app.command()

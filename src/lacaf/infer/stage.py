@@ -57,19 +57,14 @@ def infer(
     original = volume.read_grid(converted / "image.nii.gz")
     _check_spacing(image.grid, model.about["working_spacing_mm"])
     try:
-        seen = network_input(
-            image.array,
-            lungs.array,
-            image.grid,
-            model.about["hu_window"],
-            model.about["blood_window"],
-        )
+        seen = network_input(image.array, lungs.array, image.grid)
     except ValueError as error:
         raise Refusal(
             str(error), expectation="both lungs", remedy="look at the result of crop"
         ) from None
+    windows = (model.about["hu_window"], model.about["blood_window"])
     probability = probabilities(
-        model.network, seen.channels(), model.about["patch"], params.overlap, model.device
+        model.network, seen, windows, model.about["patch"], params.overlap, model.device
     )
     probability = side_prior(probability, lungs.array, image.grid)
     keep = folder if params.save_probabilities else None

@@ -12,8 +12,10 @@ import torch
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
-def choose(device: str | None = None) -> torch.device:
+def choose(device: str | None = None, local: int = 0) -> torch.device:
     """The device named, or for None and ``auto`` a GPU if there is one, else the CPU.
+
+    Of several processes on a machine each gets the GPU of its own number, ``local``.
 
     On a CPU the process keeps the memory that it has freed: feature maps of hundreds of
     megabytes come and go in every step, and fetching their pages anew took a third of the time.
@@ -21,6 +23,9 @@ def choose(device: str | None = None) -> torch.device:
     if device in (None, "auto"):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(device)
+    if chosen.type == "cuda" and chosen.index is None:
+        chosen = torch.device("cuda", local % max(1, torch.cuda.device_count()))
+        torch.cuda.set_device(chosen)
     if chosen.type == "cpu" and sys.platform == "linux":
         keep = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if keep is not None:

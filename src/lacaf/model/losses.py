@@ -21,8 +21,8 @@ class Known:
         logits: ``(B, K, Z, Y, X)``, 0 where not valid.
         truth: the same shape, 0 or 1, 0 where not valid.
         valid: the same shape, bool.
-        count: ``(K,)`` valid voxels of each class.
-        foreground: ``(K,)`` voxels of each class that are the class.
+        count: ``(B, K)`` valid voxels of each class.
+        foreground: ``(B, K)`` voxels of each class that are the class.
     """
 
     logits: Tensor
@@ -32,9 +32,9 @@ class Known:
     foreground: Tensor
 
     def total(self, voxels: Tensor) -> Tensor:
-        """Sums ``(K,)`` over the whole batch's volume: per slice, a perfect prediction of a
+        """Sums ``(B, K)`` over a patch's whole volume: per slice, a perfect prediction of a
         vessel that is absent in some slices would be punished."""
-        return voxels.sum((0, *range(2, voxels.ndim)))
+        return voxels.sum((*range(2, voxels.ndim),))
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Loss:
     """An entry of the registry.
 
     Attributes:
-        of: ``Known`` to a value ``(K,)``, a class at a time; what it says of a class without a
-            valid voxel is not looked at.
+        of: ``Known`` to a value ``(B, K)``, a patch and a class at a time; what it says of a
+            class without a valid voxel is not looked at.
         about: one line for the reference page.
     """
 
@@ -75,7 +75,7 @@ def dice(known: Known) -> Tensor:
 
 LOSSES = {
     "bce": Loss(cross_entropy, "binary cross-entropy, the mean over valid voxels"),
-    "dice": Loss(dice, "1 - soft Dice over the whole batch's valid voxels"),
+    "dice": Loss(dice, "1 - soft Dice over the patch's valid voxels"),
 }
 
 #: What is used where nothing else is asked for.
@@ -89,7 +89,8 @@ def partial_label_loss(
 
     Voxels that are not valid have no part in any sum: the loss equals that of the valid region
     cut out, and its gradient there is exactly zero. A class without a valid voxel contributes
-    nothing.
+    nothing. Each patch is judged by itself, so that a batch may be spread over processes, or
+    worked through in parts, and its loss stays the same.
 
     Args:
         logits: ``(B, K, Z, Y, X)``.
@@ -98,12 +99,14 @@ def partial_label_loss(
         weights: names in ``LOSSES`` and the weight of each.
 
     Returns:
-        The mean over classes with a valid voxel; 0, with zero gradients, if there is none.
+        The mean over patches of the mean over classes with a valid voxel; 0, with zero
+        gradients, for a patch that has none.
     """
-    axes = (0, *range(2, logits.ndim))
+    axes = tuple(range(2, logits.ndim))
     logits = logits.float().masked_fill(~valid, 0.0)
     truth = targets.to(logits.dtype).masked_fill(~valid, 0.0)
     count = valid.sum(axes)
     known = Known(logits, truth, valid, count, truth.sum(axes))
     loss = sum(weight * LOSSES[name].of(known) for name, weight in weights.items() if weight)
-    return loss.where(count > 0, 0.0).sum() / (count > 0).sum().clamp(min=1)  # type: ignore[union-attr]
+    classes = (count > 0).sum(1).clamp(min=1)
+    return (loss.where(count > 0, 0.0).sum(1) / classes).mean()  # type: ignore[union-attr]

@@ -1,45 +1,98 @@
-"""Probabilities of a whole volume, patch by patch, with patches of the training's size."""
+"""Probabilities of a whole volume, patch by patch, with patches of the training's size.
+
+Written here, though MONAI has a sliding window: to import MONAI takes each of a cohort's
+inferences ten seconds of processor time, and it wants the whole input in memory. The answer is
+MONAI's to rounding, which a test holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lacaf.classes import CLASSES
 from lacaf.model.device import precision
+from lacaf.model.inputs import Region, Source, channels, padded
+
+#: Width of the Gaussian by which overlapping patches are blended, as a fraction of the patch.
+BLEND = 0.125
+
+#: No voxel of a patch counts less than this fraction of its middle.
+LEAST = 1e-3
+
+Windows = tuple[Sequence[float], Sequence[float]]
+
+
+def regions(shape: Sequence[int], patch: Sequence[int], overlap: float) -> Iterator[Region]:
+    """The parts of a volume that patches with that overlap cover, none beyond its end."""
+    starts = []
+    for length, size in zip(shape, patch, strict=True):
+        size = min(size, length)
+        step = max(1, int(size * (1 - overlap))) if size < length else size
+        count = -(-(length - size) // step) + 1
+        starts.append([(min(i * step, length - size), size) for i in range(count)])
+    for z, y, x in product(*starts):
+        yield slice(z[0], sum(z)), slice(y[0], sum(y)), slice(x[0], sum(x))
+
+
+def importance(size: Sequence[int]) -> Tensor:
+    """What each voxel of a patch counts in the blend: a Gaussian ``(z, y, x)``, 1 at its top."""
+    weights = torch.ones(())
+    for length in size:
+        place = torch.arange(length) - (length - 1) / 2
+        weights = weights[..., None] * torch.exp(-0.5 * (place / (BLEND * length)) ** 2)
+    return weights.clamp_(min=LEAST)
 
 
 def probabilities(
     network: nn.Module,
-    channels: NDArray[np.float32],
+    source: Source,
+    windows: Windows,
     patch: Sequence[int],
     overlap: float,
     device: torch.device,
+    each: Callable[[Region, Tensor], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Class probabilities ``(4, Z, Y, X)`` of a volume's channels ``(C, Z, Y, X)``.
+    """Class probabilities ``(K, Z, Y, X)`` of a case.
 
     Patches overlap and are blended with Gaussian weights; normalisation sees as many voxels as
-    it did in training.
+    it did in training. On the device lies one patch at a time.
+
+    Args:
+        network: channels to logits.
+        source: the case.
+        windows: ``hu_window`` and ``blood_window`` of the training.
+        patch: voxels along each axis.
+        overlap: fraction by which neighbours overlap.
+        device: where the network lies.
+        each: told of every region and its logits ``(K, z, y, x)``, before they are blended.
     """
-
-    def predict(patches: Tensor) -> Tensor:
-        patches = patches.to(memory_format=torch.channels_last_3d)
-        with precision(device):
-            return torch.sigmoid(network(patches).float())
-
     network.eval()
+    weights = importance(patch)
+    blended = torch.zeros((len(CLASSES), *source.shape))
+    total = torch.zeros(tuple(source.shape))
     with torch.inference_mode():
-        blended = sliding_window_inference(
-            torch.from_numpy(channels)[None].to(device),
-            roi_size=tuple(patch),
-            sw_batch_size=1,
-            predictor=predict,
-            overlap=overlap,
-            mode="gaussian",
-            padding_mode="replicate",
-        )
-    return blended[0].cpu().numpy()
+        for region in regions(source.shape, patch, overlap):
+            cut, room = padded(source.cut(region), patch)
+            inside = tuple(
+                slice(before, size - after)
+                for (before, after), size in zip(room, patch, strict=True)
+            )
+            hu, side, height, depth = (
+                torch.from_numpy(np.ascontiguousarray(part))[None].to(device) for part in cut
+            )
+            seen = channels(hu, side, height, depth, *windows)
+            seen = seen.contiguous(memory_format=torch.channels_last_3d)
+            with precision(device):
+                logits = network(seen)[0].float()[(slice(None), *inside)]
+            if each is not None:
+                each(region, logits)
+            share = weights[inside]
+            blended[(slice(None), *region)] += logits.sigmoid().cpu() * share
+            total[region] += share
+    return blended.div_(total).numpy()

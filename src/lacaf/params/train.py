@@ -40,6 +40,7 @@ def _rising(window: list[float]) -> list[float]:
 
 
 Seed = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Patch = Annotated[list[Count], Field(min_length=3, max_length=3)]
 Window = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
 
@@ -53,6 +54,29 @@ class Early(Section):
     """Patches a step in this part."""
     steps: Annotated[int, Field(ge=0)]
     """How many of all `train.steps`; 0 for none."""
+
+
+class Augment(Section):
+    """Changes of patches, each with the chance that it happens to one; strengths are nnU-Net's."""
+
+    mirror: Fraction
+    """Left and right exchanged, in the image and in the names of the classes."""
+    rotate: Fraction
+    """Turned by up to 30 degrees about each axis."""
+    scale: Fraction
+    """Scaled by a factor from 0.7 to 1.4."""
+    noise: Fraction
+    """Gaussian noise with a standard deviation of up to a tenth of `train.hu_window`."""
+    blur: Fraction
+    """Gaussian blur with a standard deviation of 0.5 to 1 voxel."""
+    brightness: Fraction
+    """Multiplied by 0.75 to 1.25 within `train.hu_window`."""
+    contrast: Fraction
+    """Contrast about the patch's mean changed by a factor from 0.75 to 1.25."""
+    low_resolution: Fraction
+    """As if scanned with half to all of the voxels along each axis."""
+    gamma: Fraction
+    """Darks and brights spread or drawn together by an exponent from 0.7 to 1.5."""
 
 
 class Recipe(Section):
@@ -69,7 +93,10 @@ class Recipe(Section):
     patch: Patch
     """Patch of training and inference [voxels along z, y, x]."""
     batch: Count
-    """Patches a step."""
+    """Patches a step, over all processes together."""
+    accumulate: Count
+    """Parts in which a process works through its patches of a step, to save memory; the numbers
+    stay the same."""
     early: Early
     loss: Annotated[dict[str, NotNegative], AfterValidator(_known_losses)]
     """Losses by their names in the registry, each with its weight."""
@@ -77,18 +104,22 @@ class Recipe(Section):
     """Updates of the weights in all."""
     validate_every: Count
     """Steps from one validation to the next; the weights of the best one are kept."""
+    patience: Count | None
+    """Validations in a row without a better score after which a training ends; null for never."""
     learning_rate: Positive
     """Largest step size of AdamW; half a cosine down from it."""
     weight_decay: NotNegative
     """Weight decay of AdamW."""
     warmup_steps: Annotated[int, Field(ge=0)]
     """Steps in which the learning rate rises from 0."""
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    """What a step leaves of the moving average of the weights, which is then what is validated and
+    kept, e.g. 0.999; 0.0 for none."""
     hu_window: Window
     """What becomes 0 and 1 in the channel of the whole chest [HU]."""
     blood_window: Window
     """The same for the channel that tells blood from blood [HU]."""
-    augment: bool
-    """Whether patches are mirrored (with the names of their classes), brightened and roughened."""
+    augment: Augment
 
     @model_validator(mode="after")
     def _language_needs_an_encoder(self) -> Recipe:
@@ -126,12 +157,16 @@ class Train(Recipe):
         return Recipe.model_validate(_changed(base, self.experiments[experiment]))
 
 
+#: Sections inside a recipe.
+PARTS = ("early", "augment")
+
+
 def _changed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A section with some of its keys changed; of a section in it, some of that one's keys.
 
     Losses are changed as a whole: which ones there are is the point of changing them.
     """
     return dict(base) | {
-        key: _changed(base[key], value) if key == "early" and isinstance(value, Mapping) else value
+        key: _changed(base[key], value) if key in PARTS and isinstance(value, Mapping) else value
         for key, value in changes.items()
     }

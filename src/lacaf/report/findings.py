@@ -16,7 +16,7 @@ from lacaf.params.whole import Params
 from lacaf.stages import CASE_STAGES
 
 #: The stages that work on every case that came, in order; each may refuse it. The phantom is made.
-STAGES = tuple(word for word in CASE_STAGES if word != "phantom")
+STAGES = tuple(word for word in CASE_STAGES if word not in ("phantom", "prepare"))
 
 
 @dataclass

@@ -4,48 +4,30 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from lacaf.cases import Case, CasesError, leakage
 from lacaf.classes import CLASSES
-from lacaf.fault import Fault, Missing
-from lacaf.files import read_json, write_json
-from lacaf.model.device import choose, describe, precision
+from lacaf.fault import Missing
+from lacaf.files import read_json, replacing, write_json
+from lacaf.model.device import describe
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.losses import partial_label_loss
 from lacaf.model.networks import build
 from lacaf.params.crop import Crop
 from lacaf.params.train import Recipe
-from lacaf.train.augment import augment
-from lacaf.train.samples import Patch, Sample, Sampler, counts, load
-from lacaf.train.validate import validate
-
-#: Length to which a step's gradient is cut: one strange patch must not undo many steps.
-LARGEST_GRADIENT = 5.0
+from lacaf.train.checkpoint import Checkpoint
+from lacaf.train.failures import TrainingFailed, told
+from lacaf.train.learner import Learner
+from lacaf.train.patches import Patches
+from lacaf.train.prepared import counts, read
+from lacaf.train.run import Machine, Run, Tracker
 
 PACKAGES = ("lacaf", "torch", "monai", "numpy")
-
-
-class Tracker(Protocol):
-    """Where numbers are logged while the training runs."""
-
-    run_id: str | None
-
-    def metrics(self, values: Mapping[str, float | None], step: int) -> None:
-        """Log numbers at a step."""
-
-
-class TrainingFailed(Fault):
-    """The training cannot start or went astray; the message says why and what to do."""
 
 
 def train(
@@ -57,40 +39,48 @@ def train(
     data: Path,
     folder: Path,
     tracker: Tracker,
-    device: str | None = None,
+    machine: Machine,
+    checkpoint: Checkpoint,
 ) -> dict[str, float | None]:
-    """Train one experiment and write the model into ``folder``.
+    """Train one experiment and leave the model in ``folder``.
 
     ``recipe`` is the experiment's own, resolved; the model keeps it, with the parameters of the
     working grid (``crop``).
 
-    Reads what crop, harmonize and embed wrote below ``data`` for cases whose split is train or
-    val; cases that a stage refused are left out, and no test case is ever opened. On one CPU
-    the same seed gives the same numbers.
+    Reads what prepare and embed wrote below ``data`` for cases whose split is train or val; cases
+    that a stage refused are left out, and no test case is ever opened. On one CPU the same seed
+    gives the same numbers, however often the training was stopped and gone on with.
 
-    Writes ``model.pt`` (weights of the best validation so far), ``model.json`` (all else that
-    inference needs) and ``history.csv``.
+    Writes ``model.pt`` (weights of the best validation), ``model.json`` (all else that inference
+    needs) and ``history.csv``; until then, all lies in the checkpoint.
 
     Returns:
         The last and best validation scores, the number of steps and seconds.
 
     Raises:
         CasesError: a patient is in more than one split.
-        TrainingFailed: no case to learn from, or the loss is no longer a number.
+        TrainingFailed: no case to learn from, or the loss is no longer a number, or the machine
+            does not suffice.
+        Stopped: it was asked to, and has saved.
         Missing: an earlier stage has not been run.
     """
     if faults := leakage(cases):
         raise CasesError("\n".join(faults))
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    where = choose(device)
-    learn, check = (_load(cases, split, recipe, data, rng) for split in ("train", "val"))
+    _check_shares(recipe, machine.processes.world)
+    learn, check = (read(cases.values(), split, data) for split in ("train", "val"))
     if not learn:
         raise TrainingFailed("no usable case in split train; see the refused cases' records")
     embedding = _embedding(data, recipe)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
-    network = build(recipe.network, recipe.width, vectors).to(where)
-    network = network.to(memory_format=torch.channels_last_3d)
+    torch.manual_seed(seed)
+    network = build(recipe.network, recipe.width, vectors)
+    with told():
+        learner = Learner(
+            network, recipe, seed, machine.device, machine.processes, machine.compiled
+        )
+        patches = Patches(learn, recipe, seed)
+        run = Run(experiment, learner, patches, check, machine, checkpoint, tracker)
+        run.go()
     about = {
         "network": recipe.network,
         "experiment": experiment,
@@ -109,27 +99,24 @@ def train(
             for split, group in (("train", learn), ("val", check))
         },
         "versions": {name: version(name) for name in PACKAGES},
-        "device": describe(where),
+        "device": describe(machine.device),
         "mlflow_run_id": tracker.run_id,
     }
-    sampler = Sampler(learn, rng)
-    return _run(network, sampler, check, recipe, where, folder, about, tracker)
+    if machine.processes.first:
+        _write_model(run, about, folder)
+    best = run.best["score"]
+    return {**run.history[-1], "best_val_dice": best}
 
 
-def _load(
-    cases: Mapping[str, Case], split: str, recipe: Recipe, data: Path, rng: np.random.Generator
-) -> list[Sample]:
-    """The cases of a split that no stage refused."""
-    usable = [
-        case.case
-        for case in cases.values()
-        if case.split == split
-        and read_json(data / "harmonize" / case.case / "coverage.json")["status"] == "ok"
-    ]
-    samples = [load(name, data, recipe, rng) for name in usable]
-    if len({round(s.spacing_mm, 6) for s in samples}) > 1:
-        raise TrainingFailed("the cases have different working grids; run crop again for all")
-    return samples
+def _check_shares(recipe: Recipe, world: int) -> None:
+    """Every process must get as many patches of a step as any other."""
+    for key, batch in (("batch", recipe.batch), ("early.batch", recipe.early.batch)):
+        used = key == "batch" or recipe.early.steps
+        if used and batch % world:
+            raise TrainingFailed(
+                f"train.{key} is {batch}, which {world} processes cannot share; make it a "
+                "multiple of their number, or train with fewer"
+            )
 
 
 def _embedding(data: Path, recipe: Recipe) -> dict[str, Any] | None:
@@ -146,102 +133,15 @@ def _embedding(data: Path, recipe: Recipe) -> dict[str, Any] | None:
     return content
 
 
-def _run(
-    network: nn.Module,
-    sampler: Sampler,
-    check: Sequence[Sample],
-    recipe: Recipe,
-    device: torch.device,
-    folder: Path,
-    about: Mapping[str, Any],
-    tracker: Tracker,
-) -> dict[str, float | None]:
-    """The steps, with validation between them; the best weights are kept."""
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
-    history: list[dict[str, float | None]] = []
-    losses: list[Tensor] = []
-    best = -math.inf
-    begin = time.monotonic()
-    for step in range(1, recipe.steps + 1):
-        size = recipe.early if step <= recipe.early.steps else recipe
-        patches = [sampler.draw(size.patch) for _ in range(size.batch)]
-        if recipe.augment:
-            patches = [augment(patch, sampler.rng) for patch in patches]
-        losses.append(_step(network, optimizer, patches, recipe.loss, device))
-        rate = float(schedule.get_last_lr()[0])
-        schedule.step()
-        if step % recipe.validate_every and step != recipe.steps:
-            continue
-        train_loss = float(torch.stack(losses).mean())
-        if not math.isfinite(train_loss):
-            raise TrainingFailed(
-                f"the loss is {train_loss} before step {step}; lower train.learning_rate"
-            )
-        losses.clear()
-        scores = validate(network, check, recipe.patch, recipe.loss, device)
-        row: dict[str, float | None] = {"step": step, "train_loss": train_loss, **scores}
-        row |= {"learning_rate": rate, "seconds": round(time.monotonic() - begin, 2)}
-        history.append(row)
-        _write_history(history, folder / "history.csv")
-        score = scores["val_dice"]
-        if score is None or score >= best:  # without validation the last weights are kept
-            best = best if score is None else score
-            _write_model(network, {**about, "step": step, "scores": scores}, folder)
-        tracker.metrics({k: v for k, v in row.items() if k != "step"}, step)
-        print(_progress(row, recipe.steps), flush=True)
-    return {**history[-1], "best_val_dice": None if best == -math.inf else best}
-
-
-def _step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    patches: Sequence[Patch],
-    weights: Mapping[str, float],
-    device: torch.device,
-) -> Tensor:
-    """One update; returns its loss."""
-    channels, targets, valid = (
-        torch.from_numpy(np.stack(group)).to(device) for group in zip(*patches, strict=True)
-    )
-    network.train()
-    optimizer.zero_grad(set_to_none=True)
-    with precision(device):
-        logits = network(channels.to(memory_format=torch.channels_last_3d))
-    loss = partial_label_loss(logits, targets, valid, weights)
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-    optimizer.step()
-    return loss.detach()
-
-
-def _rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < recipe.warmup_steps:
-        return (step + 1) / recipe.warmup_steps
-    fraction = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction))
-
-
-def _progress(row: Mapping[str, float | None], steps: int) -> str:
-    """One line for the log."""
-    known = {k: v for k, v in row.items() if v is not None and k != "step"}
-    return f"step {row['step']} of {steps}: " + ", ".join(f"{k} {v:.4g}" for k, v in known.items())
-
-
-def _write_history(rows: Sequence[Mapping[str, float | None]], path: Path) -> None:
-    """One row a validation; an empty field is a score that does not exist."""
-    with path.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_model(network: nn.Module, about: Mapping[str, Any], folder: Path) -> None:
-    """Weights, and beside them all that is needed to use them."""
-    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    torch.save(weights, folder / "model.pt")
-    digest = hashlib.sha256((folder / "model.pt").read_bytes()).hexdigest()
-    write_json(folder / "model.json", {**about, "weights_sha256": digest})
+def _write_model(run: Run, about: Mapping[str, Any], folder: Path) -> None:
+    """Weights, and beside them all that is needed to use them; whole or not at all."""
+    with replacing(folder) as temporary:
+        weights = {k: v.contiguous() for k, v in run.best["weights"].items()}
+        torch.save(weights, temporary / "model.pt")
+        digest = hashlib.sha256((temporary / "model.pt").read_bytes()).hexdigest()
+        kept = {"step": run.best["step"], "scores": run.best["scores"]}
+        write_json(temporary / "model.json", {**about, **kept, "weights_sha256": digest})
+        with (temporary / "history.csv").open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, list(run.history[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(run.history)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from lacaf.classes import ARTERY_VEIN, CLASSES, TABLE
+from lacaf.model.inputs import ALL, Region
 from lacaf.model.losses import partial_label_loss
 from lacaf.model.window import probabilities
-from lacaf.train.samples import Sample
+from lacaf.params.train import Recipe
+from lacaf.train.picture import picture
+from lacaf.train.prepared import Prepared, unpacked
+from lacaf.train.processes import Processes
 
 #: Less than in inference: these scores steer, they are not reported.
 OVERLAP = 0.25
+
+#: Slices that are counted together: the arrays of a whole CT, a class at a time, are gigabytes.
+SLAB = 32
 
 #: The places among the outputs of arteries, and of veins.
 OF_VESSEL = [[row.value - 1 for row in TABLE if row.vessel == vessel] for vessel in ARTERY_VEIN]
@@ -22,50 +30,69 @@ OF_VESSEL = [[row.value - 1 for row in TABLE if row.vessel == vessel] for vessel
 
 def validate(
     network: nn.Module,
-    samples: Sequence[Sample],
-    patch: Sequence[int],
-    loss: Mapping[str, float],
+    cases: Sequence[Prepared],
+    recipe: Recipe,
     device: torch.device,
-) -> dict[str, float | None]:
+    processes: Processes | None = None,
+) -> tuple[dict[str, float | None], NDArray[np.uint8] | None]:
     """Loss, Dice of each class on its valid voxels, and how well artery is told from vein.
 
     Dice is taken over all cases' voxels together. ``identity_accuracy`` is the fraction of true
-    vessel voxels at which the more probable vessel is the true one, whatever the side.
-    What cannot be scored (a class that is nowhere valid) is None.
+    vessel voxels at which the more probable vessel is the true one, whatever the side. The loss
+    is that of the training, the mean over the windows that the network saw. What cannot be
+    scored (a class that is nowhere valid) is None. Each process takes its share of the cases.
+
+    Returns:
+        The scores, and a picture of the first case, see :func:`lacaf.train.picture.picture`.
     """
-    overlap_, predicted, truth = (np.zeros(len(CLASSES)) for _ in range(3))
-    right = vessels = 0
-    losses = []
-    for sample in samples:
-        probability = probabilities(network, sample.input.channels(), patch, OVERLAP, device)
-        targets, valid = sample.truth()
-        answer = (probability > 0.5) & valid
-        overlap_ += (answer & targets).sum((1, 2, 3))
-        predicted += answer.sum((1, 2, 3))
-        truth += targets.sum((1, 2, 3))
-        kind = np.stack([probability[own].max(0) for own in OF_VESSEL]).argmax(0)
-        true_kind = np.stack([targets[own].any(0) for own in OF_VESSEL])
-        vessel = true_kind.any(0)
-        right += int((kind == true_kind.argmax(0))[vessel].sum())
-        vessels += int(vessel.sum())
-        losses.append(_loss(probability, targets, valid, loss))
+    processes = processes or Processes()
+    count = len(CLASSES)
+    sums = np.zeros(3 * count + 4)  # both, predicted, truth of each class; right, vessels, loss, n
+    image = None
+    for case in cases[processes.rank :: processes.world]:
+
+        def add_loss(region: Region, logits: Tensor, case: Prepared = case) -> None:
+            targets, valid = (torch.from_numpy(a)[None] for a in unpacked(case.known(region)))
+            truth = targets.to(logits.device), valid.to(logits.device)
+            sums[-2] += float(partial_label_loss(logits[None], *truth, recipe.loss))
+            sums[-1] += 1
+
+        windows = (recipe.hu_window, recipe.blood_window)
+        probability = probabilities(network, case, windows, recipe.patch, OVERLAP, device, add_loss)
+        for start in range(0, case.shape[0], SLAB):
+            slab = slice(start, start + SLAB)
+            sums[:-2] += _counted(probability[:, slab], *unpacked(case.known((slab, *ALL[1:]))))
+        if image is None and processes.first:
+            image = picture(case, probability, recipe.hu_window)
+    sums = processes.total(torch.from_numpy(sums)).numpy()
+    both, predicted, truth = sums[: 3 * count].reshape(3, count)
+    right, vessels, loss, windows_seen = (float(v) for v in sums[3 * count :])
     dice: dict[str, float | None] = {
-        f"val_dice_{name}": float(2 * o / (p + t)) if t else None
-        for name, o, p, t in zip(CLASSES, overlap_, predicted, truth, strict=True)
+        f"val_dice_{name}": float(2 * b / (p + t)) if t else None
+        for name, b, p, t in zip(CLASSES, both, predicted, truth, strict=True)
     }
     scored = [value for value in dice.values() if value is not None]
-    return {
-        "val_loss": float(np.mean(losses)) if losses else None,
+    scores = {
+        "val_loss": loss / windows_seen if windows_seen else None,
         "val_dice": float(np.mean(scored)) if scored else None,
         **dice,
         "identity_accuracy": right / vessels if vessels else None,
     }
+    return scores, image
 
 
-def _loss(
-    probability: np.ndarray, targets: np.ndarray, valid: np.ndarray, weights: Mapping[str, float]
-) -> float:
-    """The training's loss of a blended volume."""
-    logits = torch.from_numpy(probability)[None].logit(eps=1e-6)
-    truth = torch.from_numpy(targets)[None], torch.from_numpy(valid)[None]
-    return float(partial_label_loss(logits, *truth, weights))
+def _counted(probability: NDArray, targets: NDArray, valid: NDArray) -> NDArray[np.float64]:
+    """Voxels of a slab: both, predicted, true of each class; right vessel, vessel."""
+    answer = (probability > 0.5) & valid
+    kind = np.stack([probability[own].max(0) for own in OF_VESSEL]).argmax(0)
+    true_kind = np.stack([targets[own].any(0) for own in OF_VESSEL])
+    vessel = true_kind.any(0)
+    axes = (1, 2, 3)
+    return np.concatenate(
+        [
+            (answer & targets).sum(axes),
+            answer.sum(axes),
+            targets.sum(axes),
+            [(kind == true_kind.argmax(0))[vessel].sum(), vessel.sum()],
+        ]
+    ).astype(np.float64)

@@ -1,0 +1,90 @@
+"""All that a training needs to go on as if it had never been stopped, in one file.
+
+The file appears whole or not at all: the one before stays until the new one is on the disk. It
+knows what it was made from, and is not gone on from where that is no longer so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lacaf.fault import Fault, Unwritable
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training keeps its state.
+
+    Attributes:
+        path: the file.
+        made_from: digests of all that decides the training's numbers, by what they are of.
+    """
+
+    path: Path
+    made_from: Mapping[str, str]
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written last; None where there is nothing to go on from.
+
+        Raises:
+            Fault: the file is damaged.
+        """
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise Fault(
+                f"{self.path} cannot be read ({type(error).__name__}); remove it to train from "
+                "the start"
+            ) from None
+        now = {"format": str(FORMAT), **self.made_from}
+        changed = [k for k in now if content["made_from"].get(k) != now[k]]
+        if changed:
+            print(
+                f"{self.path} was made from something else ({', '.join(changed)} changed): "
+                "training from the start",
+                flush=True,
+            )
+            return None
+        return content
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        """Replace what was written last.
+
+        Raises:
+            Unwritable: it could not be; what was written last is still there.
+        """
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        made_from = {"format": str(FORMAT), **self.made_from}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as handle:
+                torch.save({**content, "made_from": made_from}, handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(self.path)
+        except (OSError, RuntimeError) as error:  # PyTorch's writer tells a full disk as the latter
+            with suppress(OSError):
+                temporary.unlink()
+            kept = "the one before is whole" if self.path.exists() else "there is none before it"
+            why = os.strerror(error.errno or 0) if isinstance(error, OSError) else error
+            raise Unwritable(
+                f"the checkpoint {self.path} of step {content['step']} cannot be written "
+                f"({str(why).lower()}); {kept}: make room and run the same command again"
+            ) from error
+
+    def remove(self) -> None:
+        """Forget the training: its model has been written."""
+        self.path.unlink(missing_ok=True)
+        for part in self.path.parent.glob(f".{self.path.name}.*.part"):
+            part.unlink(missing_ok=True)

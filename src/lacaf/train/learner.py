@@ -1,0 +1,130 @@
+"""A network and all that a step changes: weights, the optimizer's moments, their moving average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lacaf.classes import CLASSES
+from lacaf.model.device import precision
+from lacaf.model.inputs import channels
+from lacaf.model.losses import partial_label_loss
+from lacaf.params.train import Recipe
+from lacaf.train.augment import augment
+from lacaf.train.patches import of_step, parts_of
+from lacaf.train.processes import Processes
+
+#: Length to which a step's gradient is cut: one strange patch must not undo many steps.
+LARGEST_GRADIENT = 5.0
+
+
+class Learner:
+    """One network in training, in one of the processes that train it."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        processes: Processes,
+        compiled: bool = False,
+    ) -> None:
+        self.network = network.to(device).to(memory_format=torch.channels_last_3d)
+        self.recipe, self.seed, self.device, self.processes = recipe, seed, device, processes
+        self.average = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
+            if recipe.ema
+            else None
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        whole = torch.compile(self.network) if compiled else self.network
+        self.parallel = processes.around(whole, device)  # type: ignore[arg-type]
+
+    @property
+    def best_guess(self) -> nn.Module:
+        """The network to be validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def step(self, number: int, batches: Iterator[Mapping[str, Any]]) -> Tensor:
+        """One update from this process's batches of the step; returns their mean loss.
+
+        What is random in the network follows from the seed and the number of the step.
+        """
+        seed = np.random.SeedSequence([self.seed, number, self.processes.rank])
+        torch.manual_seed(int(seed.generate_state(1)[0]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(number)
+        self.parallel.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        own = of_step(number, self.recipe)[1] // self.processes.world
+        parts = parts_of(own, self.recipe)
+        total = torch.zeros((), device=self.device)
+        for part in range(parts):
+            last = part == parts - 1
+            apart = self.processes.world > 1 and not last
+            with self.parallel.no_sync() if apart else nullcontext():  # type: ignore[operator]
+                loss = self._loss(next(batches)) / parts
+                loss.backward()
+            total += loss.detach()
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return total
+
+    def rate(self, number: int) -> float:
+        """Learning rate of a step: linear warm-up, then half a cosine down to a hundredth."""
+        done, recipe = number - 1, self.recipe
+        if done < recipe.warmup_steps:
+            return recipe.learning_rate * (done + 1) / recipe.warmup_steps
+        fraction = (done - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+        return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
+
+    def state(self) -> dict[str, Any]:
+        """All that :meth:`restore` needs."""
+        average = None if self.average is None else self.average.state_dict()
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": average,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as one was at a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+    def _loss(self, batch: Mapping[str, Any]) -> Tensor:
+        recipe = self.recipe
+        seen = {
+            name: batch[name].to(self.device, non_blocking=True)
+            for name in ("hu", "side", "height", "depth")
+        }
+        known = batch["known"].to(self.device, non_blocking=True)
+        seen["targets"], seen["valid"] = unpacked(known)
+        seen = augment(seen, batch["changes"], recipe.hu_window)
+        targets, valid = seen.pop("targets"), seen.pop("valid")
+        inputs = channels(**seen, hu_window=recipe.hu_window, blood_window=recipe.blood_window)
+        with precision(self.device):
+            logits = self.parallel(inputs.contiguous(memory_format=torch.channels_last_3d))
+        return partial_label_loss(logits, targets, valid, recipe.loss)
+
+
+def unpacked(known: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets and validity ``(B, K, z, y, x)`` bool of packed planes ``(B, P, z, y, x)`` uint8."""
+    shifts = torch.arange(8, device=known.device, dtype=torch.uint8).view(8, 1, 1, 1)
+    bits = ((known[:, :, None] >> shifts) & 1).flatten(1, 2).bool()
+    count = len(CLASSES)
+    return bits[:, :count], bits[:, count : 2 * count]

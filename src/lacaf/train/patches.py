@@ -1,0 +1,150 @@
+"""The patches of a training: which they are follows from the seed and their number alone.
+
+So a training that was stopped goes on with the patches that it would have had, whatever number
+of workers and processes it goes on with: there is no state of a sampler to keep.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from lacaf.model.inputs import Region, padded
+from lacaf.params.train import Recipe
+from lacaf.train.augment import draw
+from lacaf.train.prepared import Prepared
+
+#: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
+#: background is seen as well.
+VESSEL_FRACTION = 0.75
+
+#: What the random numbers of a patch, and of the order of cases, are seeded with beside the seed.
+OF_PATCH, OF_ORDER = 0, 1
+
+
+def of_step(step: int, recipe: Recipe) -> tuple[int, int, Sequence[int]]:
+    """A step's first patch, how many it has, and their size; steps count from 1."""
+    before = step - 1
+    early = recipe.early
+    first = min(before, early.steps) * early.batch + max(0, before - early.steps) * recipe.batch
+    size = early if before < early.steps else recipe
+    return first, size.batch, size.patch
+
+
+class Patches(Dataset):
+    """All patches of a training by their numbers.
+
+    Every case counts the same, however little of it is labelled: cases come in turn, in a new
+    order each round. A patch is centred on a voxel of one of the classes that occur in the case,
+    each equally likely, or on any labelled voxel; it is moved to lie inside the volume, and
+    padded as not valid where the volume is smaller.
+    """
+
+    def __init__(self, cases: Sequence[Prepared], recipe: Recipe, seed: int) -> None:
+        self.cases = [case for case in cases if sum(case.centres.values())]
+        if not self.cases:
+            raise ValueError("no training case holds a labelled voxel")
+        self.recipe = recipe
+        self.seed = seed
+
+    def __getitem__(self, key: tuple[int, tuple[int, int, int]]) -> dict[str, Any]:
+        """A patch by its number and size.
+
+        Returns:
+            the fields of :class:`lacaf.model.inputs.Cut`; ``known`` ``(P, z, y, x)`` uint8, see
+            :func:`lacaf.train.prepared.unpacked`; and what :func:`lacaf.train.augment.draw` drew.
+        """
+        number, size = key
+        rng = np.random.default_rng([self.seed, OF_PATCH, number])
+        case = self.cases[self._owner(number)]
+        vessels = [k for k, count in case.centres.items() if count and k != "labelled"]
+        labelled = case.centres["labelled"]
+        if vessels and (rng.random() < VESSEL_FRACTION or not labelled):
+            kind = vessels[rng.integers(len(vessels))]
+        else:
+            kind = "labelled"
+        centre = case.centre(kind, int(rng.integers(case.centres[kind])))
+        region = _region(centre, size, case.shape, rng)
+        cut, room = padded(case.cut(region), size)
+        known = np.pad(case.known(region), [(0, 0), *room])
+        changes = draw(self.recipe.augment, rng)
+        return {**cut._asdict(), "known": known, "changes": changes}
+
+    def _owner(self, number: int) -> int:
+        """The case of a patch."""
+        turn, place = divmod(number, len(self.cases))
+        order = np.random.default_rng([self.seed, OF_ORDER, turn]).permutation(len(self.cases))
+        return int(order[place])
+
+
+def _region(
+    centre: np.ndarray, wanted: Sequence[int], shape: Sequence[int], rng: np.random.Generator
+) -> Region:
+    """A patch that holds the centre somewhere in its middle half."""
+    slices = []
+    for middle, size, length in zip(centre, wanted, shape, strict=True):
+        reach = size // 4
+        start = int(middle) - size // 2 + int(rng.integers(-reach, reach + 1))
+        start = min(max(start, 0), max(length - size, 0))
+        slices.append(slice(start, start + size))
+    return tuple(slices)  # type: ignore[return-value]
+
+
+class Portions:
+    """What one process reads: its portions of every step's patches, in order.
+
+    A step's patches are dealt out to the processes, and each process's hand to the parts in which
+    it works: neighbours in number, so that together they are the step's patches once each.
+    """
+
+    def __init__(self, recipe: Recipe, begin: int, rank: int, world: int) -> None:
+        self.recipe, self.begin, self.rank, self.world = recipe, begin, rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
+        """Lists of keys of :class:`Patches`, from the step after ``begin`` to the last."""
+        for step in range(self.begin + 1, self.recipe.steps + 1):
+            first, count, size = of_step(step, self.recipe)
+            own = count // self.world
+            part = own // parts_of(own, self.recipe)
+            start = first + self.rank * own
+            for number in range(start, start + own, part):
+                yield [(n, tuple(size)) for n in range(number, number + part)]
+
+
+def parts_of(own: int, recipe: Recipe) -> int:
+    """In how many parts a process works through its patches of a step; of few, in fewer."""
+    return max(n for n in range(1, recipe.accumulate + 1) if own % n == 0)
+
+
+def loader(patches: Patches, portions: Portions, workers: int, pin: bool) -> DataLoader:
+    """Batches, read ahead by worker processes, or by this process where ``workers`` is 0."""
+    return DataLoader(
+        patches,
+        batch_sampler=portions,
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=_alone if workers else None,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def _alone(_worker: int) -> None:
+    """A worker computes with one thread, and leaves a request to stop to the process it serves.
+
+    Slurm sends SIGTERM to every process of a job; the training still needs its workers for the
+    step that it finishes before it saves.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def size_of(batch: Mapping[str, Any]) -> int:
+    """How many patches a batch holds."""
+    return len(batch["hu"])

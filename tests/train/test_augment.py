@@ -1,0 +1,124 @@
+"""Augmentation: another patient, another scanner, the same anatomy with the same names."""
+
+import numpy as np
+import pytest
+import torch
+from tubes import GRID, case_arrays
+
+from lacaf.classes import CLASSES
+from lacaf.model.inputs import network_input
+from lacaf.params.train import Augment
+from lacaf.train.augment import _rotation, augment, draw
+
+WINDOW = (-1000.0, 400.0)
+NEVER = dict.fromkeys(Augment.model_fields, 0.0)
+INTENSITY = ("noise", "blur", "brightness", "contrast", "low_resolution", "gamma")
+
+
+def batch(copies=1):
+    """Tubes with all classes known; the last class is not known in the upper half."""
+    image, lungs, labels = case_arrays(np.random.default_rng(0))
+    cut = network_input(image, lungs, GRID).cut()
+    fields = {k: torch.from_numpy(v.copy())[None] for k, v in cut._asdict().items()}
+    targets = np.stack([labels == value for value in range(1, len(CLASSES) + 1)])
+    valid = np.ones_like(targets)
+    valid[-1, 12:] = False
+    fields |= {"targets": torch.from_numpy(targets & valid)[None]}
+    fields |= {"valid": torch.from_numpy(valid)[None]}
+    return {k: v.repeat(copies, *[1] * (v.ndim - 1)) for k, v in fields.items()}
+
+
+def changes(seed=0, **chances):
+    drawn = draw(Augment(**{**NEVER, **chances}), np.random.default_rng(seed))
+    return {k: torch.as_tensor(np.asarray(v))[None] for k, v in drawn.items()}
+
+
+def test_where_nothing_happens_nothing_changes():
+    before = batch()
+    after = augment(before, changes(), WINDOW)
+    assert torch.allclose(after["hu"], before["hu"].float(), atol=1e-3)
+    for name in ("side", "height", "depth", "targets", "valid"):
+        assert torch.equal(after[name], before[name])
+
+
+def test_a_mirrored_patch_is_the_mirrored_patient():
+    before = batch()
+    after = augment(before, changes(mirror=1.0), WINDOW)
+    assert torch.allclose(after["hu"], before["hu"].flip(-1).float(), atol=1e-3)
+    assert torch.equal(after["side"], -before["side"].flip(-1))
+    for old, new in ((0, 2), (1, 3), (2, 0), (3, 1)):
+        for name in ("targets", "valid"):
+            assert torch.equal(after[name][:, new], before[name][:, old].flip(-1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("chances", [{"mirror": 1.0}, {"rotate": 1.0, "scale": 1.0, "mirror": 0.5}])
+def test_a_class_stays_on_its_side_and_bright_stays_artery(chances, seed):
+    after = augment(batch(), changes(seed, **chances), WINDOW)
+    side, targets = after["side"][0], after["targets"][0]
+    for index, name in enumerate(CLASSES):
+        if targets[index].any():
+            mean = side[targets[index]].float().mean()
+            assert (mean > 0) == name.startswith("left")
+            bright = after["hu"][0][targets[index]].quantile(0.95) > 280
+            assert bright == name.endswith("artery")
+
+
+def test_a_quarter_turn_goes_where_it_should():
+    """About the z axis, what lay at +x comes to lie along y."""
+    quarter = changes()
+    quarter["turn"] = torch.as_tensor(_rotation(np.array([np.pi / 2, 0, 0])))[None]
+    marked = torch.zeros(1, 9, 9, 9)
+    marked[0, 4, 4, 7] = 700.0
+    known = torch.ones(1, len(CLASSES), 9, 9, 9, dtype=torch.bool)
+    fields = {
+        "hu": marked, "side": torch.zeros(1, 9, 9, 9),
+        "height": torch.linspace(-1, 1, 9)[None], "depth": torch.linspace(-1, 1, 9)[None],
+        "targets": (marked > 0)[:, None] & known, "valid": known,
+    }  # fmt: skip
+    after = augment(fields, quarter, WINDOW)
+    where = (after["hu"][0] > 350).nonzero().tolist()
+    assert where in ([[4, 7, 4]], [[4, 1, 4]])
+    assert after["targets"][0, 0].nonzero().tolist() == where
+    assert after["height"].shape == (1, 9, 9, 9)
+    assert torch.allclose(after["height"][0, :, 4, 4], torch.linspace(-1, 1, 9), atol=1e-5)
+
+
+def test_beyond_the_edge_of_a_turned_patch_nothing_is_known():
+    turned = changes(3, rotate=1.0)
+    after = augment(batch(), turned, WINDOW)
+    assert not after["valid"][0, 0].all()
+    assert after["valid"][0, 0, 8:16, 8:12, 12:20].all()
+    assert not (after["targets"] & ~after["valid"]).any()
+
+
+@pytest.mark.parametrize("name", INTENSITY)
+def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
+    before = batch()
+    after = augment(before, changes(1, **{name: 1.0}), WINDOW)
+    assert not torch.allclose(after["hu"], before["hu"].float(), atol=1.0)
+    for other in ("side", "height", "depth", "targets", "valid"):
+        assert torch.equal(after[other], before[other])
+    vessel = before["targets"][0].any(0)
+    assert after["hu"][0][vessel].mean() > after["hu"][0][~vessel].mean() + 200
+
+
+def test_each_patch_of_a_batch_is_changed_by_its_own_draw():
+    two = {
+        k: torch.cat([a, b])
+        for (k, a), b in zip(changes(1).items(), changes(1, mirror=1.0).values(), strict=True)
+    }
+    after = augment(batch(2), two, WINDOW)
+    assert torch.allclose(after["hu"][1], after["hu"][0].flip(-1))
+    assert torch.equal(after["side"][1], -after["side"][0].flip(-1))
+
+
+def test_noise_follows_from_the_draw():
+    once, again = (augment(batch(), changes(4, noise=1.0), WINDOW)["hu"] for _ in range(2))
+    assert torch.equal(once, again)
+
+
+def test_chances_are_kept():
+    rng = np.random.default_rng(0)
+    often = [draw(Augment(**{**NEVER, "blur": 0.3}), rng)["blur"] > 0 for _ in range(2000)]
+    assert np.mean(often) == pytest.approx(0.3, abs=0.04)

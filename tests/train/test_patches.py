@@ -1,0 +1,138 @@
+"""Patches: centred on what is known, every case alike, and the same whoever reads them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tubes import GRID, lay_out, parameters
+
+from lacaf.classes import CLASSES
+from lacaf.params.train import Early
+from lacaf.train.learner import unpacked as on_the_device
+from lacaf.train.patches import Patches, Portions, loader, of_step, parts_of
+from lacaf.train.prepared import read, unpacked
+
+REPOSITORY = Path(__file__).parents[2]
+SIZE = (8, 8, 8)
+
+
+def recipe(**changes):
+    return parameters(REPOSITORY).train.recipe("plain").model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    data = tmp_path_factory.mktemp("data")
+    splits = dict.fromkeys(("full", "left", "right"), "train")
+    table = lay_out(data, splits, {"left": 1, "right": 2})
+    return read(table.values(), "train", data)
+
+
+def drawn(cases, size=SIZE, n=60, seed=0):
+    patches = Patches(cases, recipe(), seed)
+    return [patches[number, size] for number in range(n)]
+
+
+def test_patches_have_the_size_that_is_asked_for(cases):
+    for patch in drawn(cases, (8, 10, 12), 5):
+        assert patch["hu"].shape == patch["side"].shape == (8, 10, 12)
+        assert patch["known"].shape[1:] == (8, 10, 12)
+        assert (len(patch["height"]), len(patch["depth"])) == (8, 10)
+
+
+def test_most_patches_of_a_half_labelled_case_hold_a_labelled_vessel(cases):
+    left = [case for case in cases if case.case == "left"]
+    hits = [unpacked(patch["known"])[0].any() for patch in drawn(left)]
+    assert np.mean(hits) > 0.75
+
+
+def test_every_patch_holds_something_known(cases):
+    assert all(unpacked(patch["known"])[1].any() for patch in drawn(cases))
+
+
+def test_cases_take_turns_whatever_they_know(cases):
+    patches = Patches(cases, recipe(), 0)
+    owners = [patches._owner(number) for number in range(30)]
+    assert all(sorted(owners[i : i + 3]) == [0, 1, 2] for i in range(0, 30, 3))
+    assert len({tuple(owners[i : i + 3]) for i in range(0, 30, 3)}) > 2
+
+
+def test_a_patch_larger_than_the_volume_is_padded_as_unknown(cases):
+    size = tuple(n + 6 for n in GRID.shape)
+    full = [case for case in cases if case.case == "full"]
+    patch = drawn(full, size, 1)[0]
+    _, valid = unpacked(patch["known"])
+    assert patch["hu"].shape == size
+    assert valid[0].sum() == np.prod(GRID.shape)
+    assert valid[0, 3:-3, 3:-3, 3:-3].all()
+
+
+def test_a_patch_follows_from_seed_and_number(cases):
+    def content(patch):
+        return [np.asarray(patch[k]).tobytes() for k in ("hu", "known")] + [str(patch["changes"])]
+
+    once, again = (Patches(cases, recipe(), 1)[7, SIZE] for _ in range(2))
+    assert content(once) == content(again)
+    for other in (Patches(cases, recipe(), 2)[7, SIZE], Patches(cases, recipe(), 1)[8, SIZE]):
+        assert content(once) != content(other)
+
+
+def test_the_device_reads_the_same_bits(cases):
+    known = cases[1].known()
+    for here, there in zip(
+        unpacked(known), on_the_device(torch.from_numpy(known)[None]), strict=True
+    ):
+        assert np.array_equal(here, there[0].numpy())
+    assert len(on_the_device(torch.from_numpy(known)[None])[0][0]) == len(CLASSES)
+
+
+EARLY = Early(patch=[8, 8, 8], batch=4, steps=2)
+
+
+def test_a_step_knows_its_patches():
+    plan = recipe(batch=2, early=EARLY, steps=4, patch=[16, 16, 16])
+    assert [of_step(s, plan) for s in (1, 2, 3, 4)] == [
+        (0, 4, [8, 8, 8]), (4, 4, [8, 8, 8]), (8, 2, [16, 16, 16]), (10, 2, [16, 16, 16]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("begin", [0, 1, 3])
+def test_processes_and_parts_together_read_each_patch_once_and_in_its_step(
+    world, accumulate, begin
+):
+    plan = recipe(batch=2, early=EARLY, steps=4, accumulate=accumulate)
+    read_by = [list(Portions(plan, begin, rank, world)) for rank in range(world)]
+    position = [0] * world
+    for step in range(begin + 1, 5):
+        first, count, size = of_step(step, plan)
+        keys = []
+        for rank in range(world):
+            parts = parts_of(count // world, plan)
+            for portion in read_by[rank][position[rank] : position[rank] + parts]:
+                keys += portion
+            position[rank] += parts
+        assert sorted(keys) == [(n, tuple(size)) for n in range(first, first + count)]
+    assert position == [len(portions) for portions in read_by]
+
+
+def test_a_batch_is_worked_through_in_at_most_so_many_even_parts():
+    assert [parts_of(own, recipe(accumulate=4)) for own in (1, 2, 3, 4, 6, 8)] == [1, 2, 3, 4, 3, 4]
+
+
+def test_workers_change_nothing(cases):
+    plan = recipe(steps=3)
+
+    def batches(workers):
+        return list(loader(Patches(cases, plan, 0), Portions(plan, 0, 0, 1), workers, False))
+
+    for here, there in zip(batches(0), batches(2), strict=True):
+        assert torch.equal(here["hu"], there["hu"])
+        assert torch.equal(here["known"], there["known"])
+
+
+def test_cases_without_a_labelled_voxel_are_never_read(cases):
+    with pytest.raises(ValueError, match="no training case"):
+        Patches([], recipe(), 0)
