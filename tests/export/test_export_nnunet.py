@@ -58,7 +58,7 @@ class TestWhatIsWritten:
         assert json.loads((FOLDER / "splits_final.json").read_text()) == [
             {"train": ["arteries", "full", "left"], "val": ["check"]}
         ]
-        assert f"cp {FOLDER}/splits_final.json" in told
+        assert f"copies {FOLDER}/splits_final.json to $nnUNet_preprocessed/{FOLDER.name}/" in told
 
     def test_dataset_json_says_what_nnunet_asks_for(self, project):
         export("--id", "7", "--name", "Lungs", "--out", "elsewhere")

@@ -26,8 +26,10 @@ class GridChoice(StrEnum):
 
 @exports.command()
 def nnunet(
-    number: Annotated[int, typer.Option("--id", min=1, max=999, help="Of the data set.")] = 501,
-    name: Annotated[str, typer.Option(help="Of the data set.")] = "PulmonaryArteryVein",
+    number: Annotated[
+        int, typer.Option("--id", min=1, max=999, help="Number of the data set.")
+    ] = 501,
+    name: Annotated[str, typer.Option(help="Name of the data set.")] = "PulmonaryArteryVein",
     out: Annotated[Path, typer.Option(help="Folder that the data set's folder goes into.")] = (
         layout.DATA / "nnunet"
     ),
@@ -56,8 +58,8 @@ def nnunet(
     )
     if (target / "splits_final.json").exists():
         print(
-            f"after nnUNetv2_plan_and_preprocess: cp {target}/splits_final.json "
-            f'"$nnUNet_preprocessed/{target.name}/"'
+            f"nnUNetv2_plan_and_preprocess copies {target}/splits_final.json to "
+            f"$nnUNet_preprocessed/{target.name}/ unless one lies there; copy it over an older one"
         )
     else:
         print("no case of split val: nnU-Net will make folds of its own, by case, not by patient")

@@ -150,7 +150,7 @@ def export(
             continue
         outcome.written[source.split].append(source.case)
         outcome.ignored[source.case] = ignored
-        tell(f"case {source.case}: {source.split}, {ignored:.0%} of its voxels to be ignored")
+        tell(f"case {source.case}: {source.split}, {ignored:.1%} of its voxels to be ignored")
     learnt, validated = outcome.written["train"], outcome.written["val"]
     if not learnt:
         raise ExportError(
