@@ -36,18 +36,18 @@ def run(
     return numbers, out, log
 
 
-def apart(project, environment=None, group=False, **settings):
-    """The same in a process of its own, not yet waited for; with a process group of its own."""
-    process = SERVER.Process(target=_body, args=(project, environment or {}, group, settings))
+def apart(project, environment=None, before=None, **settings):
+    """The same in a process of its own, not yet waited for; ``before`` is run there first."""
+    process = SERVER.Process(target=_body, args=(project, environment or {}, before, settings))
     process.start()
     return process
 
 
-def _body(project, environment, group, settings):
+def _body(project, environment, before, settings):
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  it ends with the process
-    if group:
-        os.setpgrp()
+    if before is not None:
+        before()
     os.environ.update(environment)
     run(project, **settings)
 

@@ -88,7 +88,7 @@ def test_asked_to_stop_it_finishes_the_step_saves_and_goes(
 
 def test_workers_finish_the_step_though_they_are_asked_to_stop_too(project, undisturbed):
     """Slurm asks every process of a job."""
-    process = apart(project, group=True, machine={"workers": 1, **EVERY_STEP}, **PLAN)
+    process = apart(project, before=os.setpgrp, machine={"workers": 1, **EVERY_STEP}, **PLAN)
     while not (content := saved(project)) or content["step"] < 2:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
