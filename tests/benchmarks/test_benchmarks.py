@@ -13,7 +13,14 @@ REPOSITORY = Path(__file__).parents[2]
 SHARED = {"measuring", "same_hu_cohort"}
 SCRIPTS = sorted({path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")} - SHARED)
 #: Above some ten seconds.
-SLOW = {"artery_vein", "crop_accuracy", "crop_speed", "evaluate_speed", "harmonize_sides"}
+SLOW = {
+    "artery_vein",
+    "crop_accuracy",
+    "crop_speed",
+    "evaluate_speed",
+    "harmonize_sides",
+    "plan_memory",
+}
 #: Of each table in turn, what its first cells must say (a pattern for each row). A
 #: script that is not here needs a table with a row, whatever it says.
 ROWS = {
@@ -28,6 +35,7 @@ ROWS = {
     ],
     "harmonize_sides": [["nearest lung", "this rule"]],
     "harmonize_speed": [["80 × 96 × 96"]],
+    "plan_memory": [["unet", "unet"]],
     "phantom_anatomy": [
         ["lungs, ml", "vessels in lungs, ml"]
         + ["vessel .*"] * 5
