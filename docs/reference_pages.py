@@ -85,13 +85,12 @@ def _flow(value: Any) -> str:
 
 def commands() -> str:
     """Every command with its arguments and options."""
-    found = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     parts = [
         "# Commands\n\n"
         "`lacaf COMMAND --help` says the same. Commands run in a folder with `params.yaml` and "
         "`data/cases.csv`. A mistake that you can mend ends with one line and exit code 2.\n"
     ]
-    for name, command in found.items():
+    for name, command in leaves(typer.main.get_command(app)):
         usage = " ".join(_usage(part) for part in command.params if part.name != "help")
         rows = [
             (", ".join(f"`{o}`" for o in (*part.opts, *part.secondary_opts)), _help(part))
@@ -104,6 +103,15 @@ def commands() -> str:
             + (table(("argument or option", "meaning"), rows) if rows else "")
         )
     return "\n".join(parts)
+
+
+def leaves(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands that do something, by their name with the groups that they are in."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
 
 
 def _usage(part: Any) -> str:

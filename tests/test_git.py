@@ -22,6 +22,7 @@ def ignored(path: str) -> bool:
         "data/raw/c1/IM1", "data/truth/c1/labels.nii.gz", "data/convert/c1/image.nii.gz",
         "data/crop/c1/box.json", "data/harmonize/c1/labels.nii.gz", "data/train/a-s0/model.pt",
         "data/infer/a-s0/c1/labels.nii.gz", "data/evaluate/scores.csv", "data/embed/x/y/z.json",
+        "data/nnunet/Dataset501_A/imagesTr/c1_0000.nii.gz",
         "reports/index.html", "reports/cases/c1.html", "logs/convert/c1.log", "mlflow.db",
         "mlruns/0/x", ".snakemake/log/x",
     ],

@@ -13,8 +13,24 @@ DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 CASE = Case("c1", "p1", Path("raw/c1"), None, None, "", "predict")
 
 
+#: A cache has no stage of DVC: it is made again, within the stage that reads it.
+CACHES = {stage.word: stage.within for stage in stages.STAGES if stage.within}
+KEPT = [word for word in stages.BY_WORD if word not in CACHES]
+
+
 def test_dvc_has_a_stage_for_each_word_in_order():
-    assert list(DVC) == list(stages.BY_WORD)
+    assert list(DVC) == KEPT
+
+
+@pytest.mark.parametrize("word", CACHES)
+def test_a_cache_is_made_within_the_stage_that_reads_it_and_is_kept_by_nobody(word):
+    command = DVC[CACHES[word]]["cmd"]
+    assert f"lacaf refresh {word}" in command
+    assert f"{word} {word}_case" in command
+    top = stages.stage_of(word).folder.split("/{")[0]
+    assert f"{top}\n" in (ROOT / ".dvcignore").read_text()
+    assert f"**/{top}/\n" in (ROOT / ".gitignore").read_text()
+    assert not any(top in str(stage["outs"]) for stage in DVC.values())
 
 
 @pytest.mark.parametrize("word", stages.BY_WORD)
@@ -23,10 +39,10 @@ def test_a_stage_has_its_row_of_the_house(word):
     assert (ROOT / "src" / "lacaf" / word / "stage.py").exists()
     assert (ROOT / "tests" / word).is_dir()
     assert f'include: "workflow/rules/{word}.smk"' in (ROOT / "Snakefile").read_text()
-    assert word in yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert (word in yaml.safe_load((ROOT / "params.yaml").read_text())) == (word in KEPT)
 
 
-@pytest.mark.parametrize("word", stages.BY_WORD)
+@pytest.mark.parametrize("word", KEPT)
 def test_dvc_depends_on_the_code_that_the_stage_imports_and_on_no_other(word):
     """A folder stands for all of its files."""
     named = [ROOT / dep for dep in DVC[word]["deps"] if dep.startswith("src/")]
@@ -37,15 +53,21 @@ def test_dvc_depends_on_the_code_that_the_stage_imports_and_on_no_other(word):
         if file.is_file() and "__pycache__" not in file.parts
     }
     codings = {digests.ROOT / "codings.yaml"} if stages.stage_of(word).coding else set()
-    needed = set(digests.code(word)) | codings
+    caches = [digests.code(cache) for cache, within in CACHES.items() if within == word]
+    needed = set(digests.code(word)).union(*caches) | codings
     assert {p.relative_to(ROOT).as_posix() for p in needed - found} == set(), "missing in dvc.yaml"
     assert {p.relative_to(ROOT).as_posix() for p in found - needed} == set(), "not needed"
 
 
-@pytest.mark.parametrize("word", stages.BY_WORD)
+@pytest.mark.parametrize("word", KEPT)
 def test_dvc_depends_on_the_stages_that_it_reads_and_on_its_own_parameters(word):
     declared = stages.stage_of(word)
-    tops = {stages.stage_of(other).folder.split("/{")[0] for other in declared.reads}
+    read = {
+        r
+        for other in declared.reads
+        for r in (stages.stage_of(other).reads if other in CACHES else [other])
+    }
+    tops = {stages.stage_of(other).folder.split("/{")[0] for other in read}
     assert tops <= set(DVC[word]["deps"])
     assert word in DVC[word]["params"]
     assert ("codings" in DVC[word]["params"]) == declared.coding

@@ -1,6 +1,7 @@
 """Tiny cases that a network can learn at once: bright tubes are arteries, dim ones veins."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import yaml
@@ -14,6 +15,7 @@ from lacaf.prepare import prepare
 from lacaf.tracking import Tracker
 from lacaf.volume import Volume
 
+REPOSITORY = Path(__file__).parents[1]
 SPACING_MM = 4.0
 GRID = Grid.upright((24, 20, 32), SPACING_MM, (-64.0, -40.0, -48.0))
 HU = {1: 400, 2: 150, 3: 400, 4: 150}
@@ -85,9 +87,9 @@ def laid_out(data, name):
         files.write_json(folder / "prepare.json", record)
 
 
-def parameters(repository, **train):
-    """The demo's parameters, shrunk to these cases."""
-    content = yaml.safe_load((repository / "params" / "demo.yaml").read_text())
+def parameters(train=None):
+    """The demo's parameters, shrunk to these cases, with some keys of ``train`` otherwise."""
+    content = yaml.safe_load((REPOSITORY / "params" / "demo.yaml").read_text())
     content["crop"]["spacing_mm"] = SPACING_MM
     content["train"] |= {
         "experiments": {
@@ -102,7 +104,7 @@ def parameters(repository, **train):
         "validate_every": 2,
         "warmup_steps": 2,
         "learning_rate": 0.01,
-    } | train
+    } | (train or {})
     return parse(content)
 
 

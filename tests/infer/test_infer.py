@@ -2,22 +2,19 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tubes import GRID, Log, case_arrays, lay_out, parameters
+from trainings import run as run_training
+from tubes import GRID, case_arrays, lay_out, parameters
 
 from lacaf import fault, files, volume
 from lacaf.classes import CLASSES
 from lacaf.grid import Grid
 from lacaf.infer import ModelError, infer, load
 from lacaf.infer.stage import side_prior, to_original
-from lacaf.train import train
 from lacaf.volume import Volume
-
-REPOSITORY = Path(__file__).parents[2]
 
 #: A CT's grid, twice as fine in the plane, x and z running the other way, larger than the crop.
 ORIGINAL = Grid(
@@ -31,11 +28,7 @@ def trained(tmp_path_factory):
     """A model of tubes that has learnt them."""
     folder = tmp_path_factory.mktemp("trained")
     cases = lay_out(folder / "data", {"a": "train", "b": "train", "c": "val"})
-    settings = parameters(REPOSITORY, steps=200, validate_every=50)
-    (folder / "model").mkdir()
-    recipe, crop = settings.train.recipe("guided"), settings.crop
-    out = folder / "model"
-    train("guided", 0, recipe, crop, cases, folder / "data", out, Log(), device="cpu")
+    run_training((folder, cases), steps=200, validate_every=50)
     shutil.rmtree(folder / "data" / "embed")
     return folder / "model"
 
@@ -55,7 +48,7 @@ def case(tmp_path):
 
 
 def run(model, folder, **changes):
-    settings = parameters(REPOSITORY).infer.model_copy(update=changes)
+    settings = parameters().infer.model_copy(update=changes)
     return infer(model, folder / "converted", folder / "cropped", folder / "out", settings, "cpu")
 
 

@@ -6,13 +6,14 @@ import torch
 from tubes import GRID, case_arrays
 
 from lacaf.classes import CLASSES
-from lacaf.model.inputs import network_input
+from lacaf.model.inputs import IMAGES, channels, network_input
 from lacaf.params.train import Augment
-from lacaf.train.augment import _rotation, augment, draw
+from lacaf.train.augment import _rotation, augment, draw, shown
 
-WINDOW = (-1000.0, 400.0)
+HU_WINDOW, WINDOW = (-1000.0, 400.0), (0.0, 450.0)
 NEVER = dict.fromkeys(Augment.model_fields, 0.0)
-INTENSITY = ("noise", "blur", "brightness", "contrast", "low_resolution", "gamma")
+SCANNED = ("noise", "blur", "low_resolution")
+SHOWN = ("brightness", "contrast", "gamma")
 
 
 def batch(copies=1):
@@ -92,7 +93,7 @@ def test_beyond_the_edge_of_a_turned_patch_nothing_is_known():
     assert not (after["targets"] & ~after["valid"]).any()
 
 
-@pytest.mark.parametrize("name", INTENSITY)
+@pytest.mark.parametrize("name", SCANNED)
 def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
     before = batch()
     after = augment(before, changes(1, **{name: 1.0}), WINDOW)
@@ -101,6 +102,21 @@ def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
         assert torch.equal(after[other], before[other])
     vessel = before["targets"][0].any(0)
     assert after["hu"][0][vessel].mean() > after["hu"][0][~vessel].mean() + 200
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_how_a_scan_is_shown_changes_both_windows_and_no_place(name):
+    fields = {k: v for k, v in batch().items() if k not in ("targets", "valid")}
+    before = channels(**fields, hu_window=HU_WINDOW, blood_window=WINDOW)
+    after = shown(before.clone(), changes(1, **{name: 1.0}))
+    for window in IMAGES:
+        assert not torch.allclose(after[0, window], before[0, window], atol=0.01)
+        assert after[0, window].min() >= -1e-6
+        assert after[0, window].max() <= 1 + 1e-6
+        order = before[0, window].flatten().argsort()
+        assert (after[0, window].flatten()[order].diff() >= -1e-6).all()  # brighter stays brighter
+    assert torch.equal(after[:, 2:], before[:, 2:])
+    assert torch.equal(shown(before.clone(), changes()), before)
 
 
 def test_each_patch_of_a_batch_is_changed_by_its_own_draw():

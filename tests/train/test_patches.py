@@ -1,7 +1,5 @@
 """Patches: centred on what is known, every case alike, and the same whoever reads them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,12 +11,11 @@ from lacaf.train.learner import unpacked as on_the_device
 from lacaf.train.patches import Patches, Portions, loader, of_step, parts_of
 from lacaf.train.prepared import read, unpacked
 
-REPOSITORY = Path(__file__).parents[2]
 SIZE = (8, 8, 8)
 
 
 def recipe(**changes):
-    return parameters(REPOSITORY).train.recipe("plain").model_copy(update=changes)
+    return parameters().train.recipe("plain").model_copy(update=changes)
 
 
 @pytest.fixture(scope="module")

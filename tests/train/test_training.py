@@ -1,14 +1,13 @@
 """A training: reproducible, blind to the test cases, and whole in its folder."""
 
-import csv
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from tubes import Log, lay_out, parameters
+from trainings import history, run, without_split, without_time
+from tubes import lay_out
 
 from lacaf import fault, files
 from lacaf.cases import CasesError
@@ -16,10 +15,8 @@ from lacaf.classes import CLASSES
 from lacaf.infer import load
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import NETWORKS
-from lacaf.train import Checkpoint, Machine, train
 from lacaf.train.failures import TrainingFailed
 
-REPOSITORY = Path(__file__).parents[2]
 SPLITS = {"full": "train", "half": "train", "check": "val", "secret": "test", "new": "predict"}
 
 
@@ -30,29 +27,6 @@ def project(tmp_path):
         for stage in ("crop", "harmonize", "prepare"):
             shutil.rmtree(tmp_path / "data" / stage / name)
     return tmp_path, cases
-
-
-def run(project, experiment="guided", seed=0, name="model", **settings):
-    folder, cases = project
-    out = folder / name
-    log = Log()
-    params = parameters(REPOSITORY, **settings)
-    recipe = params.train.recipe(experiment)
-    checkpoint = Checkpoint(folder / "checkpoints" / f"{name}.pt", {})
-    machine = Machine(torch.device("cpu"))
-    numbers = train(
-        experiment, seed, recipe, params.crop, cases, folder / "data", out, log, machine, checkpoint
-    )
-    return numbers, out, log
-
-
-def history(folder):
-    with (folder / "history.csv").open() as handle:
-        return list(csv.DictReader(handle))
-
-
-def without_time(rows):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
 def test_the_same_seed_gives_the_same_history_and_weights(project):
@@ -166,14 +140,13 @@ def test_a_refused_case_is_left_out(project):
 
 def test_without_a_case_to_learn_from_it_says_so(project):
     folder, cases = project
-    cases = {name: case for name, case in cases.items() if case.split != "train"}
     with pytest.raises(TrainingFailed, match="train"):
-        run((folder, cases))
+        run((folder, without_split(cases, "train")))
 
 
 def test_without_validation_cases_the_last_weights_are_kept(project):
     folder, cases = project
-    numbers, out, _ = run((folder, {k: v for k, v in cases.items() if v.split != "val"}))
+    numbers, out, _ = run((folder, without_split(cases, "val")))
     assert numbers["val_dice"] is None
     assert json.loads((out / "model.json").read_text())["step"] == 4
 

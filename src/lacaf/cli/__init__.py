@@ -5,7 +5,7 @@ One file a group of commands; importing it adds them to the application, in the 
 the stages that need no network start fast.
 """
 
-from lacaf.cli import data, models, scores, report, project  # isort: skip
+from lacaf.cli import data, models, scores, report, export, project  # isort: skip
 from lacaf.cli.entry import app, main
 
-__all__ = ["app", "data", "main", "models", "project", "report", "scores"]
+__all__ = ["app", "data", "export", "main", "models", "project", "report", "scores"]

@@ -26,6 +26,7 @@ def choose(device: str | None = None, local: int = 0) -> torch.device:
     if chosen.type == "cuda" and chosen.index is None:
         chosen = torch.device("cuda", local % max(1, torch.cuda.device_count()))
         torch.cuda.set_device(chosen)
+        torch.backends.cudnn.benchmark = True  # patches have one size
     if chosen.type == "cpu" and sys.platform == "linux":
         keep = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if keep is not None:
@@ -35,8 +36,9 @@ def choose(device: str | None = None, local: int = 0) -> torch.device:
 
 
 def precision(device: torch.device) -> AbstractContextManager:
-    """bfloat16 on a GPU; float32 on a CPU, where bfloat16 is emulated and far slower."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    """bfloat16 on a GPU that has it; else float32: emulated, bfloat16 is far slower."""
+    has_it = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_it)
 
 
 def describe(device: torch.device) -> str:

@@ -66,17 +66,17 @@ class Augment(Section):
     scale: Fraction
     """Scaled by a factor from 0.7 to 1.4."""
     noise: Fraction
-    """Gaussian noise with a standard deviation of up to a tenth of `train.hu_window`."""
+    """Gaussian noise with a standard deviation of up to a tenth of `train.blood_window`."""
     blur: Fraction
     """Gaussian blur with a standard deviation of 0.5 to 1 voxel."""
     brightness: Fraction
-    """Multiplied by 0.75 to 1.25 within `train.hu_window`."""
+    """Each window stretched about its middle by a factor from 0.75 to 1.25."""
     contrast: Fraction
-    """Contrast about the patch's mean changed by a factor from 0.75 to 1.25."""
+    """Each window stretched about its mean by a factor from 0.75 to 1.25, its ends kept."""
     low_resolution: Fraction
     """As if scanned with half to all of the voxels along each axis."""
     gamma: Fraction
-    """Darks and brights spread or drawn together by an exponent from 0.7 to 1.5."""
+    """Darks and brights of each window spread or drawn together by an exponent from 0.7 to 1.5."""
 
 
 class Recipe(Section):

@@ -1,9 +1,11 @@
 """Changes that leave the anatomy true: turned, mirrored with its names, seen by another scanner.
 
 What is changed, and how strongly, is drawn with the patch, from its own random numbers; the
-changes are made on the device, a batch at a time. Kinds, order and strengths are those of nnU-Net
-(Isensee 2021, supplement, section "data augmentation"), on the image in HU before the windows are
-laid on it, so that both windows show the same scan.
+changes are made on the device, a batch at a time. Kinds and strengths are those of nnU-Net
+(Isensee 2021, supplement, "data augmentation"). What a scan is made of (noise, sharpness) is
+changed in HU; how it is shown (brightness, contrast, gamma) in each window by itself: nnU-Net
+changes values that were scaled to the vessels' own spread, and a quarter more of a whole chest's
+HU would leave no blood in the narrow window.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lacaf.classes import CLASSES, mirrored
+from lacaf.model.inputs import IMAGES
 from lacaf.params.train import Augment
 
 #: Where each class goes when left and right change places.
@@ -26,7 +29,7 @@ MIRRORED = mirrored()
 
 TURN = math.radians(30)  # largest angle about each axis
 ZOOM = (0.7, 1.4)
-NOISE = 0.1  # largest standard deviation, fraction of the window
+NOISE = 0.1  # largest standard deviation, fraction of the blood window
 BLUR = (0.5, 1.0)  # standard deviation, voxels
 BRIGHTNESS = CONTRAST = (0.75, 1.25)
 RESOLUTION = (0.5, 1.0)
@@ -71,35 +74,45 @@ def _rotation(angles: NDArray) -> NDArray[np.float32]:
 
 
 def augment(
-    batch: Mapping[str, Tensor], changes: Mapping[str, Tensor], window: Sequence[float]
+    batch: Mapping[str, Tensor], changes: Mapping[str, Tensor], blood_window: Sequence[float]
 ) -> dict[str, Tensor]:
-    """A batch as other patients' scans might have shown it.
+    """A batch of other patients, from another scanner.
 
     Args:
         batch: ``hu`` and ``side`` ``(B, z, y, x)``, ``height`` ``(B, z)``, ``depth`` ``(B, y)``,
             ``targets`` and ``valid`` ``(B, K, z, y, x)`` bool, all on the device.
         changes: what :func:`draw` drew for each, on the CPU.
-        window: HU between which brightness, contrast, gamma and noise are measured.
+        blood_window: HU; noise is a fraction of its width.
 
     Returns:
         The same; ``height`` and ``depth`` are ``(B, z, y, x)`` if any patch was turned. Beyond
         the edge of a patch that was turned nothing is valid.
     """
-    low, high = window
-    image = (batch["hu"].float() - low) / (high - low)
-    changed = {**batch, "hu": image}
+    changed = {**batch, "hu": batch["hu"].float()}
     turned = [i for i, m in enumerate(changes["turn"]) if not torch.equal(m, torch.eye(3))]
     if turned:
         changed = _turn(changed, changes["turn"], turned)
-    one_by_one = []
-    for index, patch in enumerate(changed["hu"]):
-        mine = {k: v[index].tolist() for k, v in changes.items() if k != "turn"}
-        one_by_one.append(_another_scanner(patch, mine))
-    changed["hu"] = torch.stack(one_by_one)
+    scanned = [_scanned(hu, _of(changes, i), blood_window) for i, hu in enumerate(changed["hu"])]
+    changed["hu"] = torch.stack(scanned)
     if changes["mirror"].any():
         changed = _mirror(changed, changes["mirror"])
-    changed["hu"] = changed["hu"] * (high - low) + low
     return changed
+
+
+def shown(channels: Tensor, changes: Mapping[str, Tensor]) -> Tensor:
+    """The windows of a batch ``(B, C, z, y, x)`` with other brightness, contrast and gamma."""
+    for index, patch in enumerate(channels):
+        mine = _of(changes, index)
+        if mine["brightness"] == mine["contrast"] == mine["gamma"] == 1:
+            continue
+        for window in IMAGES:
+            patch[window] = _shown(patch[window], mine)
+    return channels
+
+
+def _of(changes: Mapping[str, Tensor], index: int) -> dict[str, Any]:
+    """What was drawn for one patch of a batch, but for its turn."""
+    return {k: v[index].item() for k, v in changes.items() if k != "turn"}
 
 
 def _turn(batch: Mapping[str, Tensor], matrices: Tensor, turned: list[int]) -> dict[str, Tensor]:
@@ -136,24 +149,27 @@ def _spread(field: Tensor, name: str, shape: Sequence[int]) -> Tensor:
     return line.expand(*shape)
 
 
-def _another_scanner(image: Tensor, mine: Mapping[str, Any]) -> Tensor:
-    """One patch ``(z, y, x)``, fraction of the window, in nnU-Net's order of changes."""
+def _scanned(hu: Tensor, mine: Mapping[str, Any], blood_window: Sequence[float]) -> Tensor:
+    """One patch ``(z, y, x)`` in HU with the noise and the sharpness of another scan."""
     if mine["noise"]:
-        generator = torch.Generator(image.device).manual_seed(mine["grain"])
-        grain = torch.randn(image.shape, generator=generator, device=image.device)
-        image = image + mine["noise"] * grain
+        generator = torch.Generator(hu.device).manual_seed(mine["grain"])
+        grain = torch.randn(hu.shape, generator=generator, device=hu.device)
+        hu = hu + mine["noise"] * (blood_window[1] - blood_window[0]) * grain
     if mine["blur"]:
-        image = _blur(image, mine["blur"])
-    if mine["brightness"] != 1:
-        image = image * mine["brightness"]
+        hu = _blur(hu, mine["blur"])
+    return _coarser(hu, mine["resolution"]) if mine["resolution"] != 1 else hu
+
+
+def _shown(window: Tensor, mine: Mapping[str, Any]) -> Tensor:
+    """One window of a patch, 0 to 1, shown otherwise."""
+    if mine["brightness"] != 1:  # about the middle, where blood is
+        window = ((window - 0.5) * mine["brightness"] + 0.5).clamp(0, 1)
     if mine["contrast"] != 1:
-        mean, (least, most) = image.mean(), image.aminmax()
-        image = ((image - mean) * mine["contrast"] + mean).clamp(least, most)
-    if mine["resolution"] != 1:
-        image = _coarser(image, mine["resolution"])
-    if mine["gamma"] != 1:
-        image = -_gamma(-image, mine["gamma"]) if mine["inverted"] else _gamma(image, mine["gamma"])
-    return image
+        mean, (least, most) = window.mean(), window.aminmax()
+        window = ((window - mean) * mine["contrast"] + mean).clamp(least, most)
+    if mine["gamma"] != 1 and mine["inverted"]:
+        return -_gamma(-window, mine["gamma"])
+    return _gamma(window, mine["gamma"]) if mine["gamma"] != 1 else window
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

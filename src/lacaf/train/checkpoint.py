@@ -47,16 +47,19 @@ class Checkpoint:
                 f"{self.path} cannot be read ({type(error).__name__}); remove it to train from "
                 "the start"
             ) from None
-        now = {"format": str(FORMAT), **self.made_from}
-        changed = [k for k in now if content["made_from"].get(k) != now[k]]
-        if changed:
-            print(
-                f"{self.path} was made from something else ({', '.join(changed)} changed): "
-                "training from the start",
-                flush=True,
-            )
-            return None
-        return content
+        return None if self._changed(content) else content
+
+    def stale(self) -> list[str]:
+        """What the file was made from that is otherwise now; nothing if there is no file."""
+        if not self.path.exists():
+            return []
+        return self._changed(torch.load(self.path, map_location="cpu", weights_only=True))
+
+    def _changed(self, content: Mapping[str, Any]) -> list[str]:
+        return [k for k, v in self._made_from().items() if content["made_from"].get(k) != v]
+
+    def _made_from(self) -> dict[str, str]:
+        return {"format": str(FORMAT), **self.made_from}
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Replace what was written last.
@@ -65,11 +68,10 @@ class Checkpoint:
             Unwritable: it could not be; what was written last is still there.
         """
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        made_from = {"format": str(FORMAT), **self.made_from}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as handle:
-                torch.save({**content, "made_from": made_from}, handle)
+                torch.save({**content, "made_from": self._made_from()}, handle)
                 handle.flush()
                 os.fsync(handle.fileno())
             temporary.replace(self.path)

@@ -17,7 +17,7 @@ from lacaf.model.device import precision
 from lacaf.model.inputs import channels
 from lacaf.model.losses import partial_label_loss
 from lacaf.params.train import Recipe
-from lacaf.train.augment import augment
+from lacaf.train.augment import augment, shown
 from lacaf.train.patches import of_step, parts_of
 from lacaf.train.processes import Processes
 
@@ -114,9 +114,10 @@ class Learner:
         }
         known = batch["known"].to(self.device, non_blocking=True)
         seen["targets"], seen["valid"] = unpacked(known)
-        seen = augment(seen, batch["changes"], recipe.hu_window)
+        seen = augment(seen, batch["changes"], recipe.blood_window)
         targets, valid = seen.pop("targets"), seen.pop("valid")
         inputs = channels(**seen, hu_window=recipe.hu_window, blood_window=recipe.blood_window)
+        inputs = shown(inputs, batch["changes"])
         with precision(self.device):
             logits = self.parallel(inputs.contiguous(memory_format=torch.channels_last_3d))
         return partial_label_loss(logits, targets, valid, recipe.loss)

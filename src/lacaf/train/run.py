@@ -123,6 +123,12 @@ class Run:
         """Go on from the checkpoint, or note that there is a training now."""
         content = self.checkpoint.read()
         if content is None:
+            if (changed := self.checkpoint.stale()) and self.machine.processes.first:
+                print(
+                    f"{self.checkpoint.path} was made from something else ({', '.join(changed)} "
+                    "changed): training from the start",
+                    flush=True,
+                )
             self._save()  # the tracker's run is known from here on
             return
         self.learner.restore(content["learner"])

@@ -1,0 +1,1 @@
+"""Export: the cohort in the form that other software asks for."""
