@@ -57,7 +57,7 @@ def _kept_on_a_gpu(network, width, patch, batch):
     with FakeTensorMode(), torch.device("cuda"):
         whole = _network(network, width)
         with _kept(whole) as kept:
-            _loss(whole, patch, batch, _bfloat16())
+            _loss(whole, patch, batch, _bfloat16)
     return kept["bytes"]
 
 
@@ -78,8 +78,8 @@ def _network(name, width):
     return build(name, width, vectors).train()
 
 
-def _loss(network, patch, batch, precision=nullcontext()):
-    with precision:
+def _loss(network, patch, batch, precision=nullcontext):
+    with precision():
         logits = network(torch.empty(batch, len(CHANNELS), *patch))
     known = torch.empty(logits.shape, dtype=torch.bool)
     return partial_label_loss(logits, known, known)

@@ -1,4 +1,4 @@
-"""The parameter files that ship: each loads, is planned, and trains with nothing but sizes changed."""
+"""The parameter files that ship: each loads, is planned, and trains, with sizes alone changed."""
 
 import csv
 import json
