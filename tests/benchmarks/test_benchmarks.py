@@ -21,6 +21,9 @@ SLOW = {
     "harmonize_sides",
     "plan_memory",
 }
+    "artery_vein", "crop_accuracy", "crop_speed", "evaluate_speed", "harmonize_sides",
+    "network_cost",
+}  # fmt: skip
 #: Of each table in turn, what its first cells must say (a pattern for each row). A
 #: script that is not here needs a table with a row, whatever it says.
 ROWS = {
