@@ -21,7 +21,9 @@ def project(tmp_path_factory):
     def more_steps(params):
         params["train"] |= {"steps": STEPS, "validate_every": EVERY, "batch": 2}
         params["train"] |= {"early": {"patch": [16, 16, 16], "batch": 2, "steps": 6}}
-        params["train"] |= {"experiments": {name: {} for name in ("whole", "killed", "asked", "two")}}
+        params["train"] |= {
+            "experiments": {name: {} for name in ("whole", "killed", "asked", "two")}
+        }
 
     project.change_params(more_steps)
     project.run("snakemake", "prepare", "embed")
