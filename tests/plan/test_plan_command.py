@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cohort import lay_out_whole
+from whole_cohort import lay_out_whole
 from typer.testing import CliRunner
 
 from lacaf.cli import app

@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from cohort import lay_out_whole, refuse
+from whole_cohort import lay_out_whole, refuse
 from tubes import GRID
 
 from lacaf.evaluate.centreline import centreline
