@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from whole_cohort import lay_out_whole
 from typer.testing import CliRunner
+from whole_cohort import lay_out_whole
 
 from lacaf.cli import app
 from lacaf.fault import Unwritable

@@ -5,8 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from whole_cohort import lay_out_whole, refuse
 from tubes import GRID
+from whole_cohort import lay_out_whole, refuse
 
 from lacaf.evaluate.centreline import centreline
 from lacaf.fault import Missing
