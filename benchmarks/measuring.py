@@ -10,7 +10,7 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,34 @@ def timed() -> Iterator[dict[str, float]]:
 def peak_gigabytes() -> float:
     """The most memory that this process has held so far, GB of 2**30 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def family() -> list[int]:
+    """The numbers of this process and of all that descend from it, those alone that still live."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(_after_name(path)[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found = [os.getpid()]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def processor_seconds() -> float:
+    """What the family has used of processors so far; a child that has ended is left out."""
+    ticks = 0
+    for one in family():
+        with suppress(OSError):
+            fields = _after_name(Path(f"/proc/{one}/stat"))
+            ticks += sum(map(int, fields[11:13]))  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _after_name(path: Path) -> list[str]:
+    """The fields of a process's ``stat`` from its state on; its name may hold anything."""
+    return path.read_text().rpartition(")")[2].split()
 
 
 def tell(result: dict[str, Any]) -> None:
