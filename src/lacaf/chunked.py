@@ -29,9 +29,9 @@ def write(array: NDArray, path: Path) -> None:
         chunks=chunks,
         blocks=tuple(min(BLOCK, length) for length in chunks),
         cparams={
-            "codec": blosc2.Codec.ZSTD,
+            "codec": blosc2.Codec.LZ4HC,
             "clevel": 5,
-            "filters": [blosc2.Filter.BITSHUFFLE],
+            "filters": [blosc2.Filter.SHUFFLE if array.itemsize > 1 else blosc2.Filter.NOFILTER],
             "nthreads": 1,
         },
     )

@@ -9,6 +9,7 @@ from lacaf.classes import CLASSES
 from lacaf.model.inputs import IMAGES, channels, network_input
 from lacaf.params.train import Augment
 from lacaf.train.augment import _rotation, augment, draw, shown
+from lacaf.train.learner import unpacked
 
 HU_WINDOW, WINDOW = (-1000.0, 400.0), (0.0, 450.0)
 NEVER = dict.fromkeys(Augment.model_fields, 0.0)
@@ -24,9 +25,19 @@ def batch(copies=1):
     targets = np.stack([labels == value for value in range(1, len(CLASSES) + 1)])
     valid = np.ones_like(targets)
     valid[-1, 12:] = False
-    fields |= {"targets": torch.from_numpy(targets & valid)[None]}
-    fields |= {"valid": torch.from_numpy(valid)[None]}
+    fields["known"] = packed(targets & valid, valid)
     return {k: v.repeat(copies, *[1] * (v.ndim - 1)) for k, v in fields.items()}
+
+
+def packed(targets, valid):
+    """As stage prepare packs them."""
+    planes = np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little")
+    return torch.from_numpy(planes)[None]
+
+
+def labels(fields):
+    """Targets and validity of a batch."""
+    return dict(zip(("targets", "valid"), unpacked(fields["known"]), strict=True))
 
 
 def changes(seed=0, **chances):
@@ -38,7 +49,7 @@ def test_where_nothing_happens_nothing_changes():
     before = batch()
     after = augment(before, changes(), WINDOW)
     assert torch.allclose(after["hu"], before["hu"].float(), atol=1e-3)
-    for name in ("side", "height", "depth", "targets", "valid"):
+    for name in ("side", "height", "depth", "known"):
         assert torch.equal(after[name], before[name])
 
 
@@ -49,14 +60,15 @@ def test_a_mirrored_patch_is_the_mirrored_patient():
     assert torch.equal(after["side"], -before["side"].flip(-1))
     for old, new in ((0, 2), (1, 3), (2, 0), (3, 1)):
         for name in ("targets", "valid"):
-            assert torch.equal(after[name][:, new], before[name][:, old].flip(-1))
+            there = labels(before)[name][:, old].flip(-1)
+            assert torch.equal(labels(after)[name][:, new], there)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("chances", [{"mirror": 1.0}, {"rotate": 1.0, "scale": 1.0, "mirror": 0.5}])
 def test_a_class_stays_on_its_side_and_bright_stays_artery(chances, seed):
     after = augment(batch(), changes(seed, **chances), WINDOW)
-    side, targets = after["side"][0], after["targets"][0]
+    side, targets = after["side"][0], labels(after)["targets"][0]
     for index, name in enumerate(CLASSES):
         if targets[index].any():
             mean = side[targets[index]].float().mean()
@@ -71,23 +83,23 @@ def test_a_quarter_turn_goes_where_it_should():
     quarter["turn"] = torch.as_tensor(_rotation(np.array([np.pi / 2, 0, 0])))[None]
     marked = torch.zeros(1, 9, 9, 9)
     marked[0, 4, 4, 7] = 700.0
-    known = torch.ones(1, len(CLASSES), 9, 9, 9, dtype=torch.bool)
+    known = np.ones((len(CLASSES), 9, 9, 9), bool)
     fields = {
         "hu": marked, "side": torch.zeros(1, 9, 9, 9),
         "height": torch.linspace(-1, 1, 9)[None], "depth": torch.linspace(-1, 1, 9)[None],
-        "targets": (marked > 0)[:, None] & known, "valid": known,
+        "known": packed((marked > 0).numpy() & known, known),
     }  # fmt: skip
     after = augment(fields, quarter, WINDOW)
     where = (after["hu"][0] > 350).nonzero().tolist()
     assert where in ([[4, 7, 4]], [[4, 1, 4]])
-    assert after["targets"][0, 0].nonzero().tolist() == where
+    assert labels(after)["targets"][0, 0].nonzero().tolist() == where
     assert after["height"].shape == (1, 9, 9, 9)
     assert torch.allclose(after["height"][0, :, 4, 4], torch.linspace(-1, 1, 9), atol=1e-5)
 
 
 def test_beyond_the_edge_of_a_turned_patch_nothing_is_known():
     turned = changes(3, rotate=1.0)
-    after = augment(batch(), turned, WINDOW)
+    after = labels(augment(batch(), turned, WINDOW))
     assert not after["valid"][0, 0].all()
     assert after["valid"][0, 0, 8:16, 8:12, 12:20].all()
     assert not (after["targets"] & ~after["valid"]).any()
@@ -98,15 +110,15 @@ def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
     before = batch()
     after = augment(before, changes(1, **{name: 1.0}), WINDOW)
     assert not torch.allclose(after["hu"], before["hu"].float(), atol=1.0)
-    for other in ("side", "height", "depth", "targets", "valid"):
+    for other in ("side", "height", "depth", "known"):
         assert torch.equal(after[other], before[other])
-    vessel = before["targets"][0].any(0)
+    vessel = labels(before)["targets"][0].any(0)
     assert after["hu"][0][vessel].mean() > after["hu"][0][~vessel].mean() + 200
 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_how_a_scan_is_shown_changes_both_windows_and_no_place(name):
-    fields = {k: v for k, v in batch().items() if k not in ("targets", "valid")}
+    fields = {k: v for k, v in batch().items() if k != "known"}
     before = channels(**fields, hu_window=HU_WINDOW, blood_window=WINDOW)
     after = shown(before.clone(), changes(1, **{name: 1.0}))
     for window in IMAGES:

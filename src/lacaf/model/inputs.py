@@ -143,9 +143,8 @@ def channels(
     import torch
 
     seen = hu.new_empty((len(hu), len(CHANNELS), *hu.shape[1:]), dtype=torch.float32)
-    hu = hu.float()
     for index, (low, high) in zip(IMAGES, (hu_window, blood_window), strict=True):
-        seen[:, index] = ((hu - low) / (high - low)).clamp_(0, 1)
+        torch.sub(hu, low, out=seen[:, index]).div_(high - low).clamp_(0, 1)
     seen[:, 2] = side
     seen[:, 3] = height if height.ndim == 4 else height[:, :, None, None]
     seen[:, 4] = depth if depth.ndim == 4 else depth[:, None, :, None]

@@ -34,6 +34,8 @@ BLUR = (0.5, 1.0)  # standard deviation, voxels
 BRIGHTNESS = CONTRAST = (0.75, 1.25)
 RESOLUTION = (0.5, 1.0)
 GAMMA = (0.7, 1.5)
+#: Voxels of a patch that are turned together.
+SLAB = 2**18
 INVERTED = 0.25  # fraction of the changes of gamma that are made to the negative
 
 
@@ -80,7 +82,8 @@ def augment(
 
     Args:
         batch: ``hu`` and ``side`` ``(B, z, y, x)``, ``height`` ``(B, z)``, ``depth`` ``(B, y)``,
-            ``targets`` and ``valid`` ``(B, K, z, y, x)`` bool, all on the device.
+            ``known`` ``(B, P, z, y, x)`` uint8, see :func:`lacaf.train.prepared.unpacked`, all on
+            the device.
         changes: what :func:`draw` drew for each, on the CPU.
         blood_window: HU; noise is a fraction of its width.
 
@@ -88,14 +91,21 @@ def augment(
         The same; ``height`` and ``depth`` are ``(B, z, y, x)`` if any patch was turned. Beyond
         the edge of a patch that was turned nothing is valid.
     """
-    changed = {**batch, "hu": batch["hu"].float()}
+    mine = [_of(changes, index) for index in range(len(batch["hu"]))]
     turned = [i for i, m in enumerate(changes["turn"]) if not torch.equal(m, torch.eye(3))]
+    changed = {**batch, "hu": batch["hu"].to(torch.float32, copy=True)}
+    if turned or any(one["mirror"] for one in mine):
+        changed |= {"side": batch["side"].clone(), "known": batch["known"].clone()}
     if turned:
-        changed = _turn(changed, changes["turn"], turned)
-    scanned = [_scanned(hu, _of(changes, i), blood_window) for i, hu in enumerate(changed["hu"])]
-    changed["hu"] = torch.stack(scanned)
-    if changes["mirror"].any():
-        changed = _mirror(changed, changes["mirror"])
+        changed["side"] = changed["side"].float()
+        changed |= {name: _spread(batch, name).clone() for name in ("height", "depth")}
+    for index, one in enumerate(mine):
+        patch = {name: changed[name][index] for name in changed}
+        if index in turned:
+            _turn(patch, changes["turn"][index].tolist())
+        _scan(patch["hu"], one, blood_window)
+        if one["mirror"]:
+            _mirror(patch)
     return changed
 
 
@@ -106,7 +116,7 @@ def shown(channels: Tensor, changes: Mapping[str, Tensor]) -> Tensor:
         if mine["brightness"] == mine["contrast"] == mine["gamma"] == 1:
             continue
         for window in IMAGES:
-            patch[window] = _shown(patch[window], mine)
+            _show(patch[window], mine)
     return channels
 
 
@@ -115,73 +125,111 @@ def _of(changes: Mapping[str, Tensor], index: int) -> dict[str, Any]:
     return {k: v[index].item() for k, v in changes.items() if k != "turn"}
 
 
-def _turn(batch: Mapping[str, Tensor], matrices: Tensor, turned: list[int]) -> dict[str, Tensor]:
-    """Patches turned and scaled about their middles, the place in the lungs with them."""
-    device, size = batch["hu"].device, torch.tensor(batch["hu"].shape[1:]).float()
-    extent = (size - 1).clamp(min=1)
-    # From voxels to grid_sample's [-1, 1], axis by axis and with the axes in reverse order.
-    scale = extent[None, :] / extent[:, None]
-    theta = (matrices[turned] * scale).flip(1, 2)
-    theta = torch.cat([theta, torch.zeros(len(turned), 3, 1)], 2).to(device)
-    place = [_spread(batch[name], name, batch["hu"].shape) for name in ("height", "depth")]
-    fields = torch.stack([batch["hu"], batch["side"].float(), *place], 1)
-    known = torch.cat([batch["targets"], batch["valid"]], 1)
-    grid = functional.affine_grid(theta, [len(turned), 1, *fields.shape[2:]], align_corners=True)
-    seen, labels = fields.clone(), known.clone()
-    seen[turned] = functional.grid_sample(
-        fields[turned], grid, "bilinear", "border", align_corners=True
-    )
-    labels[turned] = (
-        functional.grid_sample(known[turned].float(), grid, "nearest", "zeros", align_corners=True)
-        > 0.5
-    )
-    hu, side, height, depth = seen.unbind(1)
-    targets, valid = labels.split(len(CLASSES), 1)
-    return {
-        "hu": hu, "side": side, "height": height, "depth": depth,
-        "targets": targets, "valid": valid,
-    }  # fmt: skip
+def _turn(patch: Mapping[str, Tensor], matrix: Sequence[Sequence[float]]) -> None:
+    """Turn and scale a patch about its middle, the place in the lungs with it.
+
+    Each voxel is fetched from where the matrix takes it: image and side from between the eight
+    voxels around, edges continued, what is known from the nearest. A slab at a time, whose
+    numbers fit into a processor's cache: on a CPU it takes half the time of ``grid_sample``.
+    """
+    shape = patch["hu"].shape
+    volumes = {name: patch[name].flatten().clone() for name in ("hu", "side")}
+    lines = {"height": patch["height"][:, 0, 0].clone(), "depth": patch["depth"][0, :, 0].clone()}
+    rimmed = functional.pad(patch["known"], (1,) * 6)
+    device, middle = patch["hu"].device, [(n - 1) / 2 for n in shape]
+    z, y, x = (torch.arange(n, device=device) - m for n, m in zip(shape, middle, strict=True))
+    y, strides = y[:, None], (shape[1] * shape[2], shape[2], 1)
+    thick = max(1, SLAB // strides[0])
+    for start in range(0, shape[0], thick):
+        slab = slice(start, start + thick)
+        deep = z[slab, None, None]
+        places = [
+            row[0] * deep + row[1] * y + row[2] * x + m
+            for row, m in zip(matrix, middle, strict=True)
+        ]
+        patch["known"][:, slab] = _nearest(rimmed, places)
+        before, beyond = zip(*map(_split, places, shape), strict=True)
+        first = (before[0] * shape[1] + before[1]) * shape[2] + before[2]
+        for name, volume in volumes.items():
+            patch[name][slab] = _between(volume, first, strides, beyond)
+        for axis, (name, line) in enumerate(lines.items()):
+            patch[name][slab] = _between(line, before[axis], (1,), (beyond[axis],))
 
 
-def _spread(field: Tensor, name: str, shape: Sequence[int]) -> Tensor:
+def _split(place: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Places along an axis: the voxel before, and how far beyond it, 0 to 1."""
+    place = place.clamp(0, length - 1)
+    before = place.int().clamp_(max=length - 2)
+    return before, place.sub_(before)
+
+
+def _between(
+    values: Tensor, first: Tensor, strides: Sequence[int], beyond: Sequence[Tensor]
+) -> Tensor:
+    """Interpolated along each axis between neighbours, the first at ``first``."""
+    if not strides:
+        return values.index_select(0, first.flatten()).view(first.shape)
+    here, there = (
+        _between(values[step:], first, strides[1:], beyond[1:]) for step in (0, strides[0])
+    )
+    return here.lerp_(there, beyond[0])
+
+
+def _nearest(rimmed: Tensor, places: Sequence[Tensor]) -> Tensor:
+    """Planes ``(P, z, y, x)`` that have a rim of zeros, at places along the axes without it."""
+    z, y, x = (
+        (place + 1.5).clamp_(0, length - 1).int()
+        for place, length in zip(places, rimmed.shape[1:], strict=True)
+    )
+    flat = (z * rimmed.shape[2] + y) * rimmed.shape[3] + x
+    return rimmed.flatten(1).index_select(1, flat.flatten()).view(-1, *flat.shape)
+
+
+def _spread(batch: Mapping[str, Tensor], name: str) -> Tensor:
     """``height`` or ``depth`` of every voxel."""
+    field = batch[name]
     line = field[:, :, None, None] if name == "height" else field[:, None, :, None]
-    return line.expand(*shape)
+    return line.expand(*batch["hu"].shape)
 
 
-def _scanned(hu: Tensor, mine: Mapping[str, Any], blood_window: Sequence[float]) -> Tensor:
-    """One patch ``(z, y, x)`` in HU with the noise and the sharpness of another scan."""
+def _scan(hu: Tensor, mine: Mapping[str, Any], blood_window: Sequence[float]) -> None:
+    """Give one patch ``(z, y, x)`` in HU the noise and the sharpness of another scan."""
     if mine["noise"]:
         generator = torch.Generator(hu.device).manual_seed(mine["grain"])
         grain = torch.randn(hu.shape, generator=generator, device=hu.device)
-        hu = hu + mine["noise"] * (blood_window[1] - blood_window[0]) * grain
+        hu += grain.mul_(mine["noise"] * (blood_window[1] - blood_window[0]))
     if mine["blur"]:
-        hu = _blur(hu, mine["blur"])
-    return _coarser(hu, mine["resolution"]) if mine["resolution"] != 1 else hu
+        hu.copy_(_blurred(hu, mine["blur"]))
+    if mine["resolution"] != 1:
+        hu.copy_(_coarser(hu, mine["resolution"]))
 
 
-def _shown(window: Tensor, mine: Mapping[str, Any]) -> Tensor:
-    """One window of a patch, 0 to 1, shown otherwise."""
+def _show(window: Tensor, mine: Mapping[str, Any]) -> None:
+    """Show one window of a patch, 0 to 1, otherwise."""
     if mine["brightness"] != 1:  # about the middle, where blood is
-        window = ((window - 0.5) * mine["brightness"] + 0.5).clamp(0, 1)
+        window.sub_(0.5).mul_(mine["brightness"]).add_(0.5).clamp_(0, 1)
     if mine["contrast"] != 1:
         mean, (least, most) = window.mean(), window.aminmax()
-        window = ((window - mean) * mine["contrast"] + mean).clamp(least, most)
-    if mine["gamma"] != 1 and mine["inverted"]:
-        return -_gamma(-window, mine["gamma"])
-    return _gamma(window, mine["gamma"]) if mine["gamma"] != 1 else window
+        window.sub_(mean).mul_(mine["contrast"]).add_(mean).clamp_(least, most)
+    if mine["gamma"] != 1:
+        sign = -1 if mine["inverted"] else 1
+        _gamma(window.mul_(sign), mine["gamma"]).mul_(sign)
 
 
-def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Convolved with a Gaussian along each axis, edges continued."""
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Convolved with a Gaussian along each axis, edges continued.
+
+    As a sum of shifted images: for so few taps, PyTorch's convolution takes three times as long.
+    """
     reach = math.ceil(3 * sigma)
-    place = torch.arange(-reach, reach + 1, device=image.device)
-    kernel = torch.exp(-0.5 * (place / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    for axis in range(3):
-        lines = image.movedim(axis, -1)
-        padded = functional.pad(lines.flatten(0, 1)[:, None], (reach, reach), mode="replicate")
-        image = functional.conv1d(padded, kernel[None, None]).view(lines.shape).movedim(-1, axis)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    for axis, length in enumerate(image.shape):
+        first, last = image.narrow(axis, 0, 1), image.narrow(axis, length - 1, 1)
+        wide = torch.cat([*[first] * reach, image, *[last] * reach], axis)
+        image = torch.zeros_like(image)
+        for start, weight in enumerate(kernel.tolist()):
+            image.add_(wide.narrow(axis, start, length), alpha=weight)
     return image
 
 
@@ -193,24 +241,20 @@ def _coarser(image: Tensor, zoom: float) -> Tensor:
 
 
 def _gamma(image: Tensor, exponent: float) -> Tensor:
-    """Darks and brights spread or drawn together, both ends kept."""
+    """Spread darks and brights, or draw them together, in place, both ends kept."""
     least, most = image.aminmax()
     width = (most - least).clamp(min=1e-6)
-    return ((image - least) / width) ** exponent * width + least
+    return image.sub_(least).div_(width).pow_(exponent).mul_(width).add_(least)
 
 
-def _mirror(batch: Mapping[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
-    """Left and right exchanged, in the image and in the names of the classes."""
-    picked = chosen.to(batch["hu"].device)
-    over = {
-        "hu": batch["hu"].flip(-1),
-        "side": -batch["side"].flip(-1),
-        "targets": batch["targets"].flip(-1)[:, MIRRORED],
-        "valid": batch["valid"].flip(-1)[:, MIRRORED],
-    }
+def _mirror(patch: Mapping[str, Tensor]) -> None:
+    """Exchange left and right, in the image and in the names of the classes."""
+    for name in ("hu", "side", "known"):
+        patch[name].copy_(patch[name].flip(-1))
+    patch["side"].neg_()
     for name in ("height", "depth"):
-        over[name] = batch[name].flip(-1) if batch[name].ndim == 4 else batch[name]
-    return {
-        name: torch.where(picked.view(-1, *[1] * (there.ndim - 1)), there, batch[name])
-        for name, there in over.items()
-    }
+        if patch[name].ndim == 3:
+            patch[name].copy_(patch[name].flip(-1))
+    before, after = patch["known"].clone(), patch["known"].zero_()
+    for bit, source in enumerate([*MIRRORED, *(len(CLASSES) + k for k in MIRRORED)]):
+        after[bit // 8] |= (before[source // 8] >> source % 8 & 1) << bit % 8

@@ -110,12 +110,10 @@ class Learner:
         recipe = self.recipe
         seen = {
             name: batch[name].to(self.device, non_blocking=True)
-            for name in ("hu", "side", "height", "depth")
+            for name in ("hu", "side", "height", "depth", "known")
         }
-        known = batch["known"].to(self.device, non_blocking=True)
-        seen["targets"], seen["valid"] = unpacked(known)
         seen = augment(seen, batch["changes"], recipe.blood_window)
-        targets, valid = seen.pop("targets"), seen.pop("valid")
+        targets, valid = unpacked(seen.pop("known"))
         inputs = channels(**seen, hu_window=recipe.hu_window, blood_window=recipe.blood_window)
         inputs = shown(inputs, batch["changes"])
         with precision(self.device):

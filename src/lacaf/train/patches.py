@@ -6,6 +6,7 @@ of workers and processes it goes on with: there is no state of a sampler to keep
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from lacaf.model.inputs import Region, padded
 from lacaf.params.train import Recipe
 from lacaf.train.augment import draw
-from lacaf.train.prepared import Prepared
+from lacaf.train.handover import Handover
+from lacaf.train.prepared import PLANES, Prepared
 
 #: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
 #: background is seen as well.
@@ -24,6 +26,12 @@ VESSEL_FRACTION = 0.75
 
 #: What the random numbers of a patch, and of the order of cases, are seeded with beside the seed.
 OF_PATCH, OF_ORDER = 0, 1
+
+#: Batches that each worker reads ahead.
+AHEAD = 4
+
+#: Of a patch: HU, side, and what is known.
+BYTES_OF_A_VOXEL = 2 + 2 + PLANES
 
 
 def of_step(step: int, recipe: Recipe) -> tuple[int, int, Sequence[int]]:
@@ -70,7 +78,9 @@ class Patches(Dataset):
         centre = case.centre(kind, int(rng.integers(case.centres[kind])))
         region = _region(centre, size, case.shape, rng)
         cut, room = padded(case.cut(region), size)
-        known = np.pad(case.known(region), [(0, 0), *room])
+        known = case.known(region)
+        if known.shape[1:] != tuple(size):
+            known = np.pad(known, [(0, 0), *room])
         changes = draw(self.recipe.augment, rng)
         return {**cut._asdict(), "known": known, "changes": changes}
 
@@ -114,22 +124,40 @@ class Portions:
             for number in range(start, start + own, part):
                 yield [(n, tuple(size)) for n in range(number, number + part)]
 
+    def bytes_of_a_batch(self) -> int:
+        """As many as the largest takes, and some more."""
+        largest = 0
+        for step in (1, self.recipe.steps):
+            _, count, size = of_step(step, self.recipe)
+            own = count // self.world
+            voxels = own // parts_of(own, self.recipe) * math.prod(size)
+            largest = max(largest, voxels * BYTES_OF_A_VOXEL)
+        return largest + 64_000
+
 
 def parts_of(own: int, recipe: Recipe) -> int:
     """In how many parts a process works through its patches of a step; of few, in fewer."""
     return max(n for n in range(1, recipe.accumulate + 1) if own % n == 0)
 
 
-def loader(patches: Patches, portions: Portions, workers: int, pin: bool) -> DataLoader:
+def loader(
+    patches: Patches, portions: Portions, workers: int, pin: bool
+) -> Iterator[dict[str, Any]]:
     """Batches, read ahead by worker processes, or by this process where ``workers`` is 0."""
-    return DataLoader(
+    if not workers:
+        yield from DataLoader(patches, batch_sampler=portions, pin_memory=pin)
+        return
+    handover = Handover(workers * (AHEAD + 1), portions.bytes_of_a_batch())
+    batches = DataLoader(
         patches,
         batch_sampler=portions,
         num_workers=workers,
-        pin_memory=pin,
-        worker_init_fn=_alone if workers else None,
-        prefetch_factor=4 if workers else None,
+        collate_fn=handover.put,
+        worker_init_fn=_alone,
+        prefetch_factor=AHEAD,
     )
+    for handed in batches:
+        yield handover.take(handed, pin)
 
 
 def _alone(_worker: int) -> None:

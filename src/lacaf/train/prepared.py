@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Prepared:
     def known(self, region: Region = ALL) -> NDArray[np.uint8]:
         """Targets and validity of a part, ``(P, z, y, x)``, eight bits to a plane."""
         planes = [chunked.read(self.folder / f"known{i}.b2nd", region) for i in range(PLANES)]
-        return np.stack(planes)
+        return np.stack(planes) if PLANES > 1 else planes[0][None]
 
     def centre(self, kind: str, number: int) -> NDArray[np.int64]:
         """Voxel indices ``(3,)`` of one of the candidate centres of a class, or ``labelled``."""
@@ -62,8 +63,11 @@ class Prepared:
             if name == kind:
                 break
             before += count
-        flat = np.load(self.folder / "centres.npy", mmap_mode="r")[before + number]
-        return np.array(np.unravel_index(int(flat), self.shape))
+        behind = sum(self.centres.values()) - before - number
+        with (self.folder / "centres.npy").open("rb", buffering=0) as file:
+            file.seek(-8 * behind, os.SEEK_END)  # its head is not read: that takes far longer
+            flat = int.from_bytes(file.read(8), "little")
+        return np.array(np.unravel_index(flat, self.shape))
 
 
 def unpacked(known: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

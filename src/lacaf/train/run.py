@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,9 +95,7 @@ class Run:
         progress = Progress(self.name, self.step, recipe.steps, silent=not processes.first)
         begin, saved = time.monotonic() - self.seconds, time.monotonic()
         with stop_requests() as asked, progress.shown():
-            batches: Iterator = pace.timed(
-                iter(loader(self.patches, portions, machine.workers, pin))
-            )
+            batches = pace.timed(loader(self.patches, portions, machine.workers, pin))
             while self.step < recipe.steps and not self._patience_is_out():
                 self.step += 1
                 self.unsettled.append(self.learner.step(self.step, batches))
