@@ -10,12 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 #: What the scripts import, no benchmark itself.
-SHARED = {"measuring", "same_hu_cohort"}
+SHARED = {"measuring", "prepared_cohort", "same_hu_cohort"}
 SCRIPTS = sorted({path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")} - SHARED)
 #: Above some ten seconds.
 SLOW = {
     "artery_vein", "crop_accuracy", "crop_speed", "evaluate_speed", "harmonize_sides",
-    "network_cost", "plan_memory",
+    "cohort_memory", "loader_speed", "network_cost", "plan_memory",
 }  # fmt: skip
 #: Of each table in turn, what its first cells must say (a pattern for each row). A
 #: script that is not here needs a table with a row, whatever it says.
