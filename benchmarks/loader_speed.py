@@ -1,7 +1,7 @@
 """How fast patches come: our loader beside nnU-Net's and MONAI's, in one run on the same cores.
 
-    python benchmarks/loader_speed.py --folder /tmp/cohort --patch 128 128 128
-    python benchmarks/loader_speed.py --folder /tmp/cohort --patch 64 64 64
+    python benchmarks/loader_speed.py --folder DIR --patch 128 128 128    # made once, some minutes
+    python benchmarks/loader_speed.py --folder DIR --patch 64 64 64
 
 All read the same volumes (int16 CTs of 350 x 350 x 350 with noise and vessel trees) with as many
 worker processes, and all processes of one share ``--cores`` cores:
@@ -29,7 +29,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from measuring import PARAMS, heading, in_a_process, parsed, processor_seconds, row, tell
+from measuring import PARAMS, heading, parsed, processor_seconds, row, tell, without_stalling
 from prepared_cohort import case_table, folder_of, lay_out
 
 NAMES = {"ours": "lacaf", "nnunet": "nnunetv2", "monai": "monai"}
@@ -249,10 +249,13 @@ def measure(which, folder, options):
 def compare(folder, options):
     """Rounds in turn, and a table of each line."""
     passed = json.dumps(vars(options) | {"folder": str(folder)}, default=str)
+    limit = 90 + 6 * options.seconds  # nnU-Net's workers, forked at once, at times never begin
     results = {which: [] for which in options.only}
     for _ in range(options.rounds):
         for which, runs in results.items():
-            runs.append(in_a_process(sys.executable, __file__, "--measure", which, passed))
+            runs.append(
+                without_stalling(limit, sys.executable, __file__, "--measure", which, passed)
+            )
     for line in options.lines:
         print(f"\n{line}:\n")
         heading("", "patches/s", "processor ms/patch", "ours / this")
@@ -274,7 +277,7 @@ def main():
     parser.add_argument("--batch", type=int, default=2, help="patches")
     parser.add_argument("--workers", type=int, default=2, help="processes that read, of each")
     parser.add_argument("--cores", type=int, default=2, help="that all processes of each share")
-    parser.add_argument("--threads", type=int, default=2, help="of the main process")
+    parser.add_argument("--threads", type=int, default=1, help="of the main process")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=list(NAMES), default=list(NAMES))
@@ -292,12 +295,16 @@ def main():
         folder = options.folder or Path(temporary)
         if not (folder / "labels.npy").exists():
             lay_out(folder, options.shape, options.cases)
+        options.shape = np.load(folder / "labels.npy", mmap_mode="r").shape
+        options.cases = min(options.cases, len(list((folder / "prepare").iterdir())))
         write_nnunet(folder, options)
         write_monai(folder, options)
+        shape, patch = (" x ".join(map(str, n)) for n in (options.shape, options.patch))
         print(
-            f"{options.cases} cases of {options.shape}, patches of {options.patch}, batches of "
-            f"{options.batch}, {options.workers} workers, {options.cores} cores", flush=True
-        )  # fmt: skip
+            f"{options.cases} cases of {shape} voxels, patches of {patch}, batches of "
+            f"{options.batch}, {options.workers} workers, {options.cores} cores",
+            flush=True,
+        )
         compare(folder, options)
 
 

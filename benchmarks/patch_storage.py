@@ -27,6 +27,7 @@ TILE = 32
 CODECS = {
     "Blosc2, LZ4HC, shuffle": (blosc2.Codec.LZ4HC, 5, blosc2.Filter.SHUFFLE),
     "Blosc2, LZ4, shuffle": (blosc2.Codec.LZ4, 5, blosc2.Filter.SHUFFLE),
+    "Blosc2, ZSTD, shuffle": (blosc2.Codec.ZSTD, 5, blosc2.Filter.SHUFFLE),
     "Blosc2, ZSTD, bit shuffle": (blosc2.Codec.ZSTD, 5, blosc2.Filter.BITSHUFFLE),
 }
 
@@ -66,15 +67,16 @@ class Chunked:
     """Compressed chunks."""
 
     def __init__(self, codec, level, shuffle):
-        filters = {"codec": codec, "clevel": level, "filters": [shuffle]}
-        self.settings = {**filters, "nthreads": 1}
+        self.settings = {"codec": codec, "clevel": level, "nthreads": 1}
+        self.shuffle = shuffle
 
     def write(self, array, path):
         chunks = tuple(min(64, n) for n in array.shape)
         blocks = tuple(min(32, n) for n in array.shape)
+        kind = self.shuffle if array.itemsize > 1 else blosc2.Filter.NOFILTER
         blosc2.asarray(
             array, urlpath=f"{path}.b2nd", mode="w", chunks=chunks, blocks=blocks,
-            cparams=self.settings,
+            cparams=self.settings | {"filters": [kind]},
         )  # fmt: skip
 
     def read(self, path, region):

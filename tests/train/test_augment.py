@@ -97,6 +97,34 @@ def test_a_quarter_turn_goes_where_it_should():
     assert torch.allclose(after["height"][0, :, 4, 4], torch.linspace(-1, 1, 9), atol=1e-5)
 
 
+@pytest.mark.parametrize("voxels", [1, 3 * 24 * 20, 2**18])
+def test_a_turned_image_is_read_between_its_voxels(monkeypatch, voxels):
+    """A ramp is a ramp between its voxels too, however large the slabs are."""
+    monkeypatch.setattr("lacaf.train.augment.SLAB", voxels)
+    drawn = changes(5, rotate=1.0, scale=1.0)
+    shape, slope = (16, 24, 20), torch.tensor([7.0, -3.0, 5.0])
+    axes = (torch.arange(n) - (n - 1) / 2 for n in shape)
+    offset = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    known = np.ones((len(CLASSES), *shape), bool)
+    fields = {
+        "hu": (offset @ slope)[None], "side": (offset @ -slope)[None].half(),
+        "height": torch.linspace(-1, 1, shape[0])[None],
+        "depth": torch.linspace(-1, 1, shape[1])[None], "known": packed(known, known),
+    }  # fmt: skip
+    after = augment(fields, drawn, WINDOW)
+    source = offset @ drawn["turn"][0].T
+    inside = (source.abs() <= (torch.tensor(shape) - 1) / 2).all(-1)
+    assert 0.3 < inside.float().mean() < 1
+    wanted = source @ slope
+    assert torch.allclose(after["hu"][0][inside], wanted[inside], atol=1e-3)
+    assert torch.allclose(after["side"][0][inside], -wanted[inside], atol=0.1)  # half precision
+    for axis, name in enumerate(("height", "depth")):
+        place = (source[..., axis] * 2 / (shape[axis] - 1)).clamp(-1, 1)
+        assert torch.allclose(after[name][0], place, atol=1e-5)
+    nearest = (source.abs() <= torch.tensor(shape) / 2 - 1e-3).all(-1)
+    assert labels(after)["valid"][0, 0][nearest].all()
+
+
 def test_beyond_the_edge_of_a_turned_patch_nothing_is_known():
     turned = changes(3, rotate=1.0)
     after = labels(augment(batch(), turned, WINDOW))

@@ -120,14 +120,28 @@ def test_a_batch_is_worked_through_in_at_most_so_many_even_parts():
 
 
 def test_workers_change_nothing(cases):
-    plan = recipe(steps=3)
+    plan = recipe(batch=2, early=EARLY, steps=14)
 
     def batches(workers):
         return list(loader(Patches(cases, plan, 0), Portions(plan, 0, 0, 1), workers, False))
 
     for here, there in zip(batches(0), batches(2), strict=True):
-        assert torch.equal(here["hu"], there["hu"])
-        assert torch.equal(here["known"], there["known"])
+        changes = here.pop("changes"), there.pop("changes")
+        for one, other in (changes, (here, there)):
+            assert one.keys() == other.keys()
+            for name in one:
+                assert one[name].dtype == other[name].dtype
+                assert torch.equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("early", [2, 0])
+def test_the_memory_of_a_batch_holds_the_largest_and_little_more(cases, early):
+    plan = recipe(batch=2, early=EARLY.model_copy(update={"steps": early}), steps=4)
+    portions = Portions(plan, 0, 0, 1)
+    sizes = []
+    for batch in loader(Patches(cases, plan, 0), portions, 0, False):
+        sizes.append(sum(v.nbytes for v in batch.values() if isinstance(v, torch.Tensor)))
+    assert max(sizes) <= portions.bytes_of_a_batch() <= max(sizes) + 64_000
 
 
 def test_cases_without_a_labelled_voxel_are_never_read(cases):
