@@ -7,13 +7,14 @@ draws of the generator are passed over), with trees of real calibre in a thorax 
 for two cores and a grid on which bronchi beside arteries show. Trains the language-guided net
 on full truth for the given time and scores unseen cases on the true centrelines: at each of
 their voxels, found by the net or not, the more probable vessel is the answer; beside it "always
-the majority" of that very case. Progress goes to the terminal; `docs/results/artery_vein.md`
-is rewritten at every scoring, so the result so far can be read at any time.
+the majority" of that very case. The test cases are scored once, at the end. With ``--work`` a
+training that was stopped is gone on with by the same command.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import tempfile
@@ -22,10 +23,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 from measuring import PARAMS, REPOSITORY, parsed
-from same_hu_cohort import case_table, names_with_same_hu, prepare
+from same_hu_cohort import case_table, lay_out, names_with_same_hu
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
@@ -34,12 +34,11 @@ from lacaf.cases import Case
 from lacaf.classes import values_of
 from lacaf.embed import embed
 from lacaf.infer import load
-from lacaf.model.device import describe
+from lacaf.model.device import choose
 from lacaf.model.inputs import network_input
 from lacaf.model.window import probabilities
-from lacaf.params.train import Recipe
 from lacaf.params.whole import Params, parse
-from lacaf.train import train
+from lacaf.train import Checkpoint, Machine, train
 
 EXPERIMENT = "artery_vein"
 ENCODER = "minilm"
@@ -68,10 +67,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--patch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--network", choices=("lacaf", "unet"), default="lacaf")
-    parser.add_argument("--score-every", type=float, default=6.0, help="minutes")
     return parsed(
         parser, minutes=0.02, result=None, train=2, val=1, test=1, scale=0.4, spacing=4.0,
-        width=2, patch=16, score_every=0.0,
+        width=2, patch=16,
     )  # fmt: skip
 
 
@@ -80,11 +78,10 @@ def score(case: str, model_folder: Path, work: Path) -> dict[str, float]:
     model = load(model_folder)
     image = volume.read(work / "crop" / case / "image.nii.gz")
     lungs = volume.read(work / "crop" / case / "lungs.nii.gz").array
-    seen = network_input(
-        image.array, lungs, image.grid, model.about["hu_window"], model.about["blood_window"]
-    )
+    seen = network_input(image.array, lungs, image.grid)
+    windows = (model.about["hu_window"], model.about["blood_window"])
     probability = probabilities(
-        model.network, seen.channels(), model.about["patch"], OVERLAP, model.device
+        model.network, seen, windows, model.about["patch"], OVERLAP, model.device
     )
     labels = volume.read(work / "truth" / case / "labels.nii.gz")
     true_lungs = volume.read(work / "truth" / case / "lungs.nii.gz").array
@@ -121,92 +118,53 @@ def score(case: str, model_folder: Path, work: Path) -> dict[str, float]:
     }
 
 
-class Progress(tracking.Tracker):
-    """Prints validations, and scores the test cases and rewrites the result now and then."""
-
-    def __init__(
-        self, options: argparse.Namespace, work: Path, names: list[str], recipe: Recipe
-    ) -> None:
-        self.options, self.work, self.names, self.recipe = options, work, names, recipe
-        self.folder = work / "model"
-        self.begin = self.last = time.monotonic()
-        self.commit = tracking.git_commit()
-        self.curve: list[tuple[float, int, float, float, float]] = []
-
-    def metrics(self, values: Mapping[str, float | None], step: int) -> None:
-        """Called after each validation."""
-        shown = ("train_loss", "val_loss", "val_dice", "identity_accuracy", "seconds")
-        print(step, *(f"{key} {values[key]:.3f}" for key in shown), flush=True)
-        now = time.monotonic()
-        if now - self.last > 60 * self.options.score_every:
-            self.report(step, final=False)
-            self.last = time.monotonic()
-
-    def report(self, step: int, final: bool) -> None:
-        """Score the test cases with the best weights so far."""
-        rows = {name: score(name, self.folder, self.work) for name in self.names}
-        mean = {k: float(np.mean([r[k] for r in rows.values()])) for k in next(iter(rows.values()))}
-        minutes = (time.monotonic() - self.begin) / 60
-        self.curve.append(
-            (minutes, step, mean["accuracy"], mean["accuracy_in_lungs"], mean["dsc_vessel"])
+def page(
+    options: argparse.Namespace, rows: Mapping[str, Mapping], commit: str, folder: Path
+) -> str:
+    """The result as Markdown, from each test case's scores and the model's folder."""
+    o = options
+    mean = {k: float(np.mean([r[k] for r in rows.values()])) for k in next(iter(rows.values()))}
+    about = json.loads((folder / "model.json").read_text())
+    history = list(csv.DictReader((folder / "history.csv").open(newline="")))
+    lines = [
+        "# Can artery be told from vein by context alone?",
+        "",
+        "Synthetic data. In every case, of training and test alike, arteries and veins have "
+        "the same HU, so only context can tell them apart: bronchi beside arteries, what "
+        "hangs together, where in the lung it lies.",
+        "",
+        f"    {' '.join(['python', 'benchmarks/artery_vein.py', *sys.argv[1:]])}",
+        "",
+        f"Commit {commit}; {about['device']}; network `{o.network}`, width "
+        f"{o.width}, {o.patch}³ patches, {o.train} training cases; thorax at {o.scale:g} of "
+        f"an adult's size, calibres as in adults, grid {o.spacing:g} mm; weights of step "
+        f"{about['step']} of {history[-1]['step']}, "
+        f"{float(history[-1]['seconds']) / 60:.0f} minutes of training.",
+        "",
+        "Fraction of true centreline voxels, found by the net or not, whose more probable "
+        "vessel is the true one; beside it what naming each voxel the case's commoner vessel "
+        "gives. `in lungs` leaves out the great vessels of the mediastinum; `wide` "
+        f"are those in the lungs with a radius of at least {WIDE_MM:g} mm. `found` is the "
+        "fraction of the centreline on which some class is more probable than not.",
+        "",
+        "| case | centreline voxels | accuracy | always the majority | in lungs: accuracy "
+        "| in lungs: majority | wide: accuracy | wide: majority | found | DSC, all vessels |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in [*rows.items(), ("mean", mean)]:
+        lines.append(
+            f"| {name} | {row['voxels']:.0f} | {row['accuracy']:.3f} | {row['majority']:.3f} | "
+            f"{row['accuracy_in_lungs']:.3f} | {row['majority_in_lungs']:.3f} | "
+            f"{row['accuracy_wide']:.3f} | {row['majority_wide']:.3f} | "
+            f"{row['found']:.3f} | {row['dsc_vessel']:.3f} |"
         )
-        print("TEST", f"minutes {minutes:.1f}", *(f"{k} {v:.3f}" for k, v in mean.items()),
-              flush=True)  # fmt: skip
-        page = self.page(rows, mean, step, final)
-        if self.options.result:
-            self.options.result.parent.mkdir(parents=True, exist_ok=True)
-            self.options.result.write_text(page)
-        if final:
-            print(page)
-
-    def page(
-        self, rows: Mapping[str, Mapping], mean: Mapping[str, float], step: int, final: bool
-    ) -> str:
-        """The result as Markdown."""
-        o = self.options
-        about = json.loads((self.folder / "model.json").read_text())
-        state = "" if final else f" **Still training** (step {step} of {self.recipe.steps})."
-        lines = [
-            "# Can artery be told from vein by context alone?",
-            "",
-            "Synthetic data. In every case, of training and test alike, arteries and veins have "
-            "the same HU, so only context can tell them apart: bronchi beside arteries, what "
-            f"hangs together, where in the lung it lies.{state}",
-            "",
-            f"    {' '.join(['python', 'benchmarks/artery_vein.py', *sys.argv[1:]])}",
-            "",
-            f"Commit {self.commit}; {about['device']}; network `{o.network}`, width "
-            f"{o.width}, {o.patch}³ patches, {o.train} training cases; thorax at {o.scale:g} of "
-            f"an adult's size, calibres as in adults, grid {o.spacing:g} mm; weights of step "
-            f"{about['step']}, "
-            f"{self.curve[-1][0]:.0f} minutes after the start, on a shared machine.",
-            "",
-            "Fraction of true centreline voxels, found by the net or not, whose more probable "
-            "vessel is the true one; beside it what naming each voxel the case's commoner vessel "
-            "gives. `in lungs` leaves out the great vessels of the mediastinum; `wide` "
-            f"are those in the lungs with a radius of at least {WIDE_MM:g} mm. `found` is the "
-            "fraction of the centreline on which some class is more probable than not.",
-            "",
-            "| case | centreline voxels | accuracy | always the majority | in lungs: accuracy "
-            "| in lungs: majority | wide: accuracy | wide: majority | found | DSC, all vessels |",
-            "|---|---|---|---|---|---|---|---|---|---|",
-        ]
-        for name, row in [*rows.items(), ("mean", mean)]:
-            lines.append(
-                f"| {name} | {row['voxels']:.0f} | {row['accuracy']:.3f} | {row['majority']:.3f} | "
-                f"{row['accuracy_in_lungs']:.3f} | {row['majority_in_lungs']:.3f} | "
-                f"{row['accuracy_wide']:.3f} | {row['majority_wide']:.3f} | "
-                f"{row['found']:.3f} | {row['dsc_vessel']:.3f} |"
-            )
-        lines += ["", "How it came about (test cases, best weights so far):", ""]
-        lines += [
-            "| minutes | step | accuracy | in lungs | DSC, all vessels |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {m:.0f} | {s} | {a:.3f} | {b:.3f} | {d:.3f} |" for m, s, a, b, d in self.curve
-        ]
-        return "\n".join(lines) + "\n"
+    lines += ["", "How it came about, on the validation cases (accuracy of all vessel voxels):", ""]
+    lines += ["| step | minutes | accuracy | DSC, mean of the classes |", "|---|---|---|---|"]
+    for row in history:
+        minutes, accuracy = float(row["seconds"]) / 60, float(row["identity_accuracy"])
+        dice = float(row["val_dice"])
+        lines.append(f"| {row['step']} | {minutes:.0f} | {accuracy:.3f} | {dice:.3f} |")
+    return "\n".join(lines) + "\n"
 
 
 def configuration(options: argparse.Namespace, steps: int, early: int) -> Params:
@@ -231,57 +189,70 @@ def configuration(options: argparse.Namespace, steps: int, early: int) -> Params
         "learning_rate": options.rate,
         "warmup_steps": 20,
         "hu_window": [-1024.0, 400.0],
-        "augment": True,
     }
     return parse(content)
 
 
-def learn(
-    params: Params, cases: Mapping[str, Case], work: Path, folder: Path, tracker: tracking.Tracker
-) -> None:
-    """Train the one experiment."""
+def learn(params: Params, cases: Mapping[str, Case], work: Path, folder: Path) -> None:
+    """Train the one experiment; one that was stopped is gone on with."""
     recipe = params.train.recipe(EXPERIMENT)
-    train(EXPERIMENT, 0, recipe, params.crop, cases, work, folder, tracker)
+    checkpoint = Checkpoint(folder.with_suffix(".checkpoint"), {"recipe": repr(recipe)})
+    machine = Machine(choose("auto"))
+    train(
+        EXPERIMENT, 0, recipe, params.crop, cases, work, folder, tracking.Tracker(), machine,
+        checkpoint,
+    )  # fmt: skip
+    checkpoint.remove()
 
 
 def seconds_a_step(
-    options: argparse.Namespace, cases: Mapping[str, Case], work: Path, folder: Path, small: bool
+    options: argparse.Namespace, cases: Mapping[str, Case], work: Path, small: bool
 ) -> float:
     """Measured on this machine, as busy as it is now."""
     steps = 30 if small else 8
     params = configuration(options, steps, steps if small else 0)
-    begin = time.monotonic()
-    learn(params, cases, work, folder, tracking.Tracker())
-    return (time.monotonic() - begin) / steps
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        learn(params, cases, work, Path(folder) / "model")
+        return (time.monotonic() - begin) / steps
+
+
+def planned(options: argparse.Namespace, cases: Mapping[str, Case], work: Path) -> tuple[int, int]:
+    """Early and later steps that fill the time; kept, so that the same command goes on."""
+    kept = work / "steps.json"
+    if not kept.exists():
+        few = dict([(n, c) for n, c in cases.items() if c.split == "train"][:2])
+        steps = []
+        for part, small in ((EARLY_FRACTION, True), (1 - EARLY_FRACTION, False)):
+            step = seconds_a_step(options, few, work, small)
+            steps.append(max(5, round(60 * options.minutes * part / step)))
+        files.write_json(kept, steps)
+    early, late = files.read_json(kept)
+    return early, late
 
 
 def run(options: argparse.Namespace, work: Path) -> None:
     """Render, train and score below a folder."""
+    commit = tracking.git_commit()
     params = configuration(options, 1, 0)
     names = names_with_same_hu(params.phantom, options.train + options.val + options.test)
     cases = case_table(names, options.val, options.test, work)
     for name in names:
-        prepare(name, params.phantom, work, options.spacing)
+        lay_out(name, params.phantom, work, options.spacing)
         print(f"rendered {name}", flush=True)
     prompts = params.train.recipe(EXPERIMENT).prompts
     stored = work / "embed" / ENCODER / prompts
     stored.mkdir(parents=True, exist_ok=True)
     files.write_json(stored / "embedding.json", embed(ENCODER, prompts, params.embed))
+    early, late = planned(options, cases, work)
     folder = work / "model"
-    folder.mkdir(exist_ok=True)
-    few = {name: case for name, case in cases.items() if case.split == "train"}
-    few = dict(list(few.items())[:2])
-    early, late = (
-        round(60 * options.minutes * part / seconds_a_step(options, few, work, folder, small))
-        for part, small in ((EARLY_FRACTION, True), (1 - EARLY_FRACTION, False))
-    )
-    print(f"{early} + {late} steps on {describe(torch.device('cpu'))}", flush=True)
-    steps = max(10, early + late)
-    params = configuration(options, steps, early)
-    tests = [name for name in names if cases[name].split == "test"]
-    progress = Progress(options, work, tests, params.train.recipe(EXPERIMENT))
-    learn(params, cases, work, folder, progress)
-    progress.report(steps, final=True)
+    learn(configuration(options, early + late, early), cases, work, folder)
+    rows = {name: score(name, folder, work) for name in names if cases[name].split == "test"}
+    result = page(options, rows, commit, folder)
+    if options.result:
+        options.result.parent.mkdir(parents=True, exist_ok=True)
+        options.result.write_text(result)
+    print(result)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from measuring import PARAMS, heading, parsed, processor_seconds, row, tell, without_stalling
+from measuring import PARAMS, heading, in_a_process, parsed, processor_seconds, row, tell
 from prepared_cohort import case_table, folder_of, lay_out
 
 NAMES = {"ours": "lacaf", "nnunet": "nnunetv2", "monai": "monai"}
@@ -249,13 +249,10 @@ def measure(which, folder, options):
 def compare(folder, options):
     """Rounds in turn, and a table of each line."""
     passed = json.dumps(vars(options) | {"folder": str(folder)}, default=str)
-    limit = 90 + 6 * options.seconds  # nnU-Net's workers, forked at once, at times never begin
     results = {which: [] for which in options.only}
     for _ in range(options.rounds):
         for which, runs in results.items():
-            runs.append(
-                without_stalling(limit, sys.executable, __file__, "--measure", which, passed)
-            )
+            runs.append(in_a_process(sys.executable, __file__, "--measure", which, passed))
     for line in options.lines:
         print(f"\n{line}:\n")
         heading("", "patches/s", "processor ms/patch", "ours / this")

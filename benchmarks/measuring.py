@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import resource
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -90,25 +89,6 @@ def in_a_process(python: str, script: str, *arguments: str) -> dict[str, Any]:
     command = [python, script, *arguments]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])
-
-
-def without_stalling(seconds: float, python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """The same, begun again where it takes longer: a peer's processes may wait for each other."""
-    for _ in range(4):
-        command = [python, script, *arguments]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
-        try:
-            output = process.communicate(timeout=seconds)[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            continue
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        return json.loads(output.splitlines()[-1])
-    raise TimeoutError(f"{script} took more than {seconds:.0f} s four times")
 
 
 def heading(*names: str) -> None:

@@ -14,6 +14,7 @@ from lacaf.classes import CLASSES
 from lacaf.params.phantom import Phantom
 from lacaf.phantom import appearance
 from lacaf.phantom.render import render
+from lacaf.prepare import prepare
 
 MARGIN_MM = 6.0
 
@@ -51,9 +52,9 @@ def names_with_same_hu(phantom: Phantom, wanted: int) -> list[str]:
     return found
 
 
-def prepare(case: str, phantom: Phantom, work: Path, spacing_mm: float) -> None:
-    """Render a case and lay it out as convert, crop and harmonize would, with true lungs."""
-    if (work / "harmonize" / case / "coverage.json").exists():
+def lay_out(case: str, phantom: Phantom, work: Path, spacing_mm: float) -> None:
+    """Render a case, lay it out as convert, crop and harmonize would, with true lungs; prepare."""
+    if (work / "prepare" / case / "prepare.json").exists():
         return
     rendered = render(case, phantom)
     if not rendered.facts["same_hu"]:
@@ -79,3 +80,7 @@ def prepare(case: str, phantom: Phantom, work: Path, spacing_mm: float) -> None:
     states = dict.fromkeys(CLASSES, "labelled")
     content = {"case": case, "status": "ok", "coverage": states}
     files.write_json(work / "harmonize" / case / "coverage.json", content)
+    folder = work / "prepare" / case
+    folder.mkdir(parents=True, exist_ok=True)
+    details = prepare(work / "crop" / case, work / "harmonize" / case, folder)
+    files.write_json(folder / "prepare.json", {"status": "ok", **details})

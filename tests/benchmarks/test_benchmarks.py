@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,13 @@ def state_of_docs():
 @pytest.mark.parametrize(
     "script", [pytest.param(s, marks=[pytest.mark.slow] if s in SLOW else []) for s in SCRIPTS]
 )
-def test_a_benchmark_runs_on_its_smallest_input_and_prints_its_tables(script, tmp_path):
-    folder, temporary = tmp_path / "here", tmp_path / "temporary"
+def test_a_benchmark_runs_on_its_smallest_input_and_prints_its_tables(
+    script, tmp_path, tmp_path_factory
+):
+    folder = tmp_path / "here"
     folder.mkdir()
-    temporary.mkdir()
+    # Short, for the name of a socket in it may have some hundred characters.
+    temporary = Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp(), prefix=""))
     docs = state_of_docs()
     answer = subprocess.run(
         [sys.executable, REPOSITORY / "benchmarks" / f"{script}.py", "--smallest"],
