@@ -68,6 +68,12 @@ def record(stage: str, *names: str) -> Path:
     return folder(stage, *names) / stage_of(stage).record
 
 
+def read_records(stage: str, case: str) -> dict[str, str]:
+    """Digests of the records of the stages that a stage reads of a case, where they lie here."""
+    paths = {word: record(word, case) for word in stage_of(stage).reads}
+    return {word: digests.digest_path(path) for word, path in paths.items() if path.exists()}
+
+
 def checkpoint(run: str) -> Path:
     """The file from which a training that was stopped goes on; beside the stages' folders, since
     DVC empties those before it runs a stage."""

@@ -132,8 +132,8 @@ def run(
     known = _last_step(begun)
     again = begun if known is not None else None
     with mlflow.start_run(again, run_name=name, tags=dict(tags), log_system_metrics=True) as active:
-        mlflow.log_params(dict(params))
         if again is None:
+            mlflow.log_params(dict(params))
             source = LocalArtifactDatasetSource("data/harmonize")
             learnt_from = MetaDataset(source, "harmonize", data_digest)  # type: ignore[abstract]
             mlflow.log_input(learnt_from, "training")
@@ -153,6 +153,8 @@ def _last_step(run_id: str | None) -> int | None:
     if run_id is None:
         return None
     try:
+        if MlflowClient().get_run(run_id).info.lifecycle_stage != "active":
+            return None
         history = MlflowClient().get_metric_history(run_id, "train_loss")
     except MlflowException:
         return None

@@ -1,5 +1,7 @@
 """Several processes, parts of a batch and reading workers: the training of one, to rounding."""
 
+from types import SimpleNamespace
+
 import pytest
 from trainings import history, run, together
 from tubes import lay_out
@@ -54,6 +56,16 @@ def test_reading_workers_change_no_digit(project, alone):
         assert {k: v for k, v in row.items() if k != "seconds"} == {
             k: v for k, v in other.items() if k != "seconds"
         }
+
+
+def test_processes_that_see_different_checkpoints_are_told():
+    """One machine lacks the shared disk."""
+    from lacaf.train import run as module
+
+    one = module.Run.__new__(module.Run)
+    one.step, one.machine = 5, SimpleNamespace(processes=SimpleNamespace(all=lambda n: [n, 0]))
+    with pytest.raises(TrainingFailed, match=r"different steps \(5, 0\).*all of them share"):
+        one._check_start()
 
 
 def test_a_batch_that_the_processes_cannot_share_is_told(project, monkeypatch):

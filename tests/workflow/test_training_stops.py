@@ -74,6 +74,36 @@ def same_as_whole(project, experiment):
     assert (whole / "model.pt").read_bytes() == (other / "model.pt").read_bytes()
 
 
+def test_a_store_that_lacks_the_run_gets_a_new_one(project, monkeypatch, tmp_path):
+    """The checkpoint was carried elsewhere, or the run was deleted."""
+    from mlflow import MlflowClient
+
+    from lacaf import tracking
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with tracking.run("mine", {"a": 1}, {}, "digest", "f" * 32) as tracker:
+        first = tracker.run_id
+    with tracking.run("mine", {"a": 2}, {}, "digest", first) as tracker:  # a may not change there
+        assert tracker.run_id == first
+    MlflowClient().delete_run(first)
+    with tracking.run("mine", {"a": 1}, {}, "digest", first) as tracker:
+        assert tracker.run_id not in (first, "f" * 32)
+
+
+def test_labels_that_changed_since_a_case_was_prepared_are_told(project):
+    """Snakemake prepares it again; who trains by hand must not learn from old labels."""
+    path = project.folder / "data" / "harmonize" / "phantom001" / "coverage.json"
+    before = path.read_text()
+    path.write_text(before + " ")
+    try:
+        told = project.run("lacaf", "train", "whole", fails=True)
+    finally:
+        path.write_text(before)
+    assert "phantom001 was prepared before harmonize changed; run `snakemake prepare`" in told
+
+
 ALL = list(range(EVERY, STEPS + 1, EVERY))
 
 
@@ -87,7 +117,7 @@ def test_killed_it_goes_on_as_the_same_run(project):
     assert "going on after step" in log
     assert runs(project, "killed") == [["FINISHED", ALL]]
     same_as_whole(project, "killed")
-    assert not list((project.folder / "data" / "checkpoints").glob("*killed*"))
+    assert not list((project.folder / "data" / "checkpoints").glob("killed*"))
 
 
 def test_asked_to_stop_it_says_so_and_goes_on_as_the_same_run(project):

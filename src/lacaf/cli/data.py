@@ -112,6 +112,7 @@ def prepare(case: CaseName) -> None:
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.prepare import prepare as stage
 
-        return stage(cropped, harmonized, folder)
+        read = {"records": layout.read_records("prepare", case)}
+        return stage(cropped, harmonized, folder) | read
 
     carry_out("prepare", params, row, work)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lacaf import digests, files, layout, records, tracking
+from lacaf.cases import Case
 from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
-from lacaf.fault import Missing
+from lacaf.fault import Fault, Missing
 from lacaf.params import whole as parameters
 from lacaf.params.embed import Encoder
 from lacaf.params.section import ParamsError
@@ -86,15 +87,18 @@ def train(
     rank, world, local = given()
     if processes > 1 and world == 1:
         _together(processes)
+    _check_prepared(cases)
     name = f"{experiment}-s{seed}"
     checkpoint = Checkpoint(
         layout.checkpoint(name), layout.learnt_from(experiment, seed, params, cases.values())
     )
     begun = (checkpoint.read() or {}).get("run_id")
     chosen = choose(device, local)
-    own = (os.cpu_count() or 1) // max(1, world)
-    read_ahead = min(8, own) if chosen.type == "cuda" else 0
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # Slurm's tasks have cores of their own
+    own = len(os.sched_getaffinity(0)) // here
+    read_ahead = max(1, min(8, own)) if chosen.type == "cuda" else 0
     with (
+        checkpoint.held() if rank == 0 else nullcontext(),
         joined(chosen) as together,
         _tracked(experiment, seed, params, checkpoint, begun, silent=rank > 0) as tracker,
     ):
@@ -115,6 +119,25 @@ def train(
     if rank == 0:
         told = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if v is not None)
         print(f"{name}: {told}")
+
+
+def _check_prepared(cases: Mapping[str, Case]) -> None:
+    """What is learnt from must be what crop and harmonize say now.
+
+    Snakemake sees to it. Here it is asked of their records alone, for who trains by hand; where
+    these are not at hand (on a GPU node) it is taken on trust.
+    """
+    for name, case in cases.items():
+        path = layout.record("prepare", name)
+        if case.split not in ("train", "val") or not path.exists():
+            continue
+        known = files.read_json(path).get("records", {})
+        now = layout.read_records("prepare", name)
+        if changed := [word for word, digest in now.items() if known.get(word, digest) != digest]:
+            raise Fault(
+                f"{name} was prepared before {' and '.join(changed)} changed; run "
+                "`snakemake prepare` first"
+            )
 
 
 @contextmanager
@@ -152,6 +175,9 @@ def _tracked(
 def _together(processes: int) -> None:
     """Become as many processes of this same command, by torchrun."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    # It hands on what asks to stop, and waits until the step, or a validation, is done.
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "600")
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "lacaf", *sys.argv[1:]])
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Pool = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Known:
@@ -21,8 +23,9 @@ class Known:
         logits: ``(B, K, Z, Y, X)``, 0 where not valid.
         truth: the same shape, 0 or 1, 0 where not valid.
         valid: the same shape, bool.
-        count: ``(B, K)`` valid voxels of each class.
-        foreground: ``(B, K)`` voxels of each class that are the class.
+        count: ``(K,)`` valid voxels of each class in the whole batch.
+        foreground: ``(K,)`` those of them that are the class.
+        pool: adds to sums ``(K,)`` of these patches those of the rest of the batch.
     """
 
     logits: Tensor
@@ -30,11 +33,13 @@ class Known:
     valid: Tensor
     count: Tensor
     foreground: Tensor
+    pool: Pool
 
     def total(self, voxels: Tensor) -> Tensor:
-        """Sums ``(B, K)`` over a patch's whole volume: per slice, a perfect prediction of a
-        vessel that is absent in some slices would be punished."""
-        return voxels.sum((*range(2, voxels.ndim),))
+        """Sums ``(K,)`` over the whole batch's volume: per slice, a perfect prediction of a vessel
+        that is absent in some slices would be punished; per patch, a scrap of a vessel at its
+        edge would count as much as a trunk."""
+        return self.pool(voxels.sum((0, *range(2, voxels.ndim))))
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ class Loss:
     """An entry of the registry.
 
     Attributes:
-        of: ``Known`` to a value ``(B, K)``, a patch and a class at a time; what it says of a
-            class without a valid voxel is not looked at.
+        of: ``Known`` to a value ``(K,)``, a class at a time; what it says of a class without a
+            valid voxel is not looked at.
         about: one line for the reference page.
     """
 
@@ -75,38 +80,46 @@ def dice(known: Known) -> Tensor:
 
 LOSSES = {
     "bce": Loss(cross_entropy, "binary cross-entropy, the mean over valid voxels"),
-    "dice": Loss(dice, "1 - soft Dice over the patch's valid voxels"),
+    "dice": Loss(dice, "1 - soft Dice over the whole batch's valid voxels"),
 }
 
 #: What is used where nothing else is asked for.
 DEFAULT = {"bce": 1.0, "dice": 1.0}
 
 
+def _alone(sums: Tensor) -> Tensor:
+    """Of a batch that is here as a whole."""
+    return sums
+
+
 def partial_label_loss(
-    logits: Tensor, targets: Tensor, valid: Tensor, weights: Mapping[str, float] = DEFAULT
+    logits: Tensor,
+    targets: Tensor,
+    valid: Tensor,
+    weights: Mapping[str, float] = DEFAULT,
+    pool: Pool = _alone,
 ) -> Tensor:
     """A weighted sum of losses, a class at a time, on its valid voxels alone.
 
     Voxels that are not valid have no part in any sum: the loss equals that of the valid region
     cut out, and its gradient there is exactly zero. A class without a valid voxel contributes
-    nothing. Each patch is judged by itself, so that a batch may be spread over processes, or
-    worked through in parts, and its loss stays the same.
+    nothing.
 
     Args:
         logits: ``(B, K, Z, Y, X)``.
         targets: the same shape, 0 or 1; ignored where not valid.
         valid: the same shape, bool.
         weights: names in ``LOSSES`` and the weight of each.
+        pool: adds to sums ``(K,)`` over these patches those over the rest of the batch, where
+            that lies elsewhere; see :mod:`lacaf.train.pooled`.
 
     Returns:
-        The mean over patches of the mean over classes with a valid voxel; 0, with zero
-        gradients, for a patch that has none.
+        The mean over classes with a valid voxel; 0, with zero gradients, if there is none.
     """
-    axes = tuple(range(2, logits.ndim))
+    axes = (0, *range(2, logits.ndim))
     logits = logits.float().masked_fill(~valid, 0.0)
     truth = targets.to(logits.dtype).masked_fill(~valid, 0.0)
-    count = valid.sum(axes)
-    known = Known(logits, truth, valid, count, truth.sum(axes))
+    count = pool(valid.sum(axes))
+    known = Known(logits, truth, valid, count, pool(truth.sum(axes)), pool)
     loss = sum(weight * LOSSES[name].of(known) for name, weight in weights.items() if weight)
-    classes = (count > 0).sum(1).clamp(min=1)
-    return (loss.where(count > 0, 0.0).sum(1) / classes).mean()  # type: ignore[union-attr]
+    return loss.where(count > 0, 0.0).sum() / (count > 0).sum().clamp(min=1)  # type: ignore[union-attr]

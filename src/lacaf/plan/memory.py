@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lacaf.classes import CLASSES
 from lacaf.model.inputs import channels
-from lacaf.model.losses import partial_label_loss
+from lacaf.model.losses import DEFAULT, partial_label_loss
 from lacaf.model.networks import NETWORKS, build
 
 #: Length of the text vectors that are assumed; of the encoders that ship CLIP's are the longest.
@@ -156,7 +156,7 @@ def forward(
     targets, valid = (torch.ones(size, dtype=torch.bool, device=device) for _ in range(2))
     seen = channels(hu.float(), side, height, depth, (-1000, 400), (0, 450))
     logits = network(seen.contiguous(memory_format=torch.channels_last_3d))
-    return partial_label_loss(logits, targets, valid, *([loss] if loss else []))
+    return partial_label_loss(logits, targets, valid, loss or DEFAULT)
 
 
 def _whole(

@@ -6,16 +6,17 @@ knows what it was made from, and is not gone on from where that is no longer so.
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lacaf.fault import Fault, Unwritable
+from lacaf.fault import Fault, Unwritable, machines_fault
 
 FORMAT = 1
 
@@ -43,11 +44,37 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except Exception as error:
+            if machines_fault(error):
+                raise
             raise Fault(
                 f"{self.path} cannot be read ({type(error).__name__}); remove it to train from "
                 "the start"
             ) from None
         return None if self._changed(content) else content
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings of this run away, on this machine and on a shared disk.
+
+        Raises:
+            Fault: there is one.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f".{self.path.name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Fault(
+                    f"another training keeps {self.path}; wait for it, or stop it, and run the "
+                    "same command again"
+                ) from None
+            yield
+
+    def set_aside(self) -> Path:
+        """Give the file another name, under which nothing reads it; the name."""
+        kept = self.path.with_name(f"{self.path.name}.before")
+        self.path.replace(kept)
+        return kept
 
     def stale(self) -> list[str]:
         """What the file was made from that is otherwise now; nothing if there is no file."""

@@ -40,6 +40,11 @@ def told() -> Iterator[None]:
         text = str(error)
         if "DefaultCPUAllocator" in text or "not enough memory" in text:
             raise TrainingFailed(f"this machine has too little memory: {MEMORY}") from None
+        if "shared memory" in text or "to the right size" in text:
+            raise TrainingFailed(
+                "/dev/shm has too little room for the processes that read patches: fewer "
+                "--workers, or in a container more of it (docker run --shm-size=8g)"
+            ) from None
         if "DataLoader worker" in text:
             raise TrainingFailed(
                 f"a process that reads patches died ({text.splitlines()[0]}); often memory or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +19,7 @@ from lacaf.model.losses import partial_label_loss
 from lacaf.params.train import Recipe
 from lacaf.train.augment import augment, shown
 from lacaf.train.patches import of_step, parts_of
+from lacaf.train.pooled import Pooled
 from lacaf.train.processes import Processes
 
 #: Length to which a step's gradient is cut: one strange patch must not undo many steps.
@@ -56,9 +57,10 @@ class Learner:
         return self.network if self.average is None else self.average.module
 
     def step(self, number: int, batches: Iterator[Mapping[str, Any]]) -> Tensor:
-        """One update from this process's batches of the step; returns their mean loss.
+        """One update from this process's batches of the step; returns the step's loss.
 
-        What is random in the network follows from the seed and the number of the step.
+        It is not a number, too, if the gradient is none: the weights are lost then. What is
+        random in the network follows from the seed and the number of the step.
         """
         seed = np.random.SeedSequence([self.seed, number, self.processes.rank])
         torch.manual_seed(int(seed.generate_state(1)[0]))
@@ -68,19 +70,22 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         own = of_step(number, self.recipe)[1] // self.processes.world
         parts = parts_of(own, self.recipe)
-        total = torch.zeros((), device=self.device)
-        for part in range(parts):
-            last = part == parts - 1
-            apart = self.processes.world > 1 and not last
+        seen = [self._seen(next(batches)) for _ in range(parts)]
+        pooled = Pooled(self.processes, parts)
+        if parts > 1:
+            with torch.no_grad():
+                for part, patches in enumerate(seen):
+                    self._loss(patches, pooled.noting(part))
+        for part, patches in enumerate(seen):
+            apart = self.processes.world > 1 and part < parts - 1
             with self.parallel.no_sync() if apart else nullcontext():  # type: ignore[operator]
-                loss = self._loss(next(batches)) / parts
+                loss = self._loss(patches, pooled.adding(part))
                 loss.backward()
-            total += loss.detach()
-        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        length = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        return total
+        return loss.detach().where(length.isfinite(), torch.nan)
 
     def rate(self, number: int) -> float:
         """Learning rate of a step: linear warm-up, then half a cosine down to a hundredth."""
@@ -106,7 +111,8 @@ class Learner:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 
-    def _loss(self, batch: Mapping[str, Any]) -> Tensor:
+    def _seen(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network sees of patches, after their changes, and what is known of them."""
         recipe = self.recipe
         seen = {
             name: batch[name].to(self.device, non_blocking=True)
@@ -116,9 +122,15 @@ class Learner:
         targets, valid = unpacked(seen.pop("known"))
         inputs = channels(**seen, hu_window=recipe.hu_window, blood_window=recipe.blood_window)
         inputs = shown(inputs, batch["changes"])
+        return inputs.contiguous(memory_format=torch.channels_last_3d), targets, valid
+
+    def _loss(
+        self, seen: tuple[Tensor, Tensor, Tensor], pool: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        inputs, targets, valid = seen
         with precision(self.device):
-            logits = self.parallel(inputs.contiguous(memory_format=torch.channels_last_3d))
-        return partial_label_loss(logits, targets, valid, recipe.loss)
+            logits = self.parallel(inputs)
+        return partial_label_loss(logits, targets, valid, self.recipe.loss, pool)
 
 
 def unpacked(known: Tensor) -> tuple[Tensor, Tensor]:

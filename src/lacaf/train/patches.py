@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from lacaf.model.inputs import Region, padded
 from lacaf.params.train import Recipe
 from lacaf.train.augment import draw
+from lacaf.train.failures import TrainingFailed
 from lacaf.train.handover import Handover
 from lacaf.train.prepared import PLANES, Prepared
 
@@ -55,7 +56,7 @@ class Patches(Dataset):
     def __init__(self, cases: Sequence[Prepared], recipe: Recipe, seed: int) -> None:
         self.cases = [case for case in cases if sum(case.centres.values())]
         if not self.cases:
-            raise ValueError("no training case holds a labelled voxel")
+            raise TrainingFailed("no case of split train holds a labelled voxel in its lungs")
         self.recipe = recipe
         self.seed = seed
 
@@ -171,8 +172,3 @@ def _alone(_worker: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def size_of(batch: Mapping[str, Any]) -> int:
-    """How many patches a batch holds."""
-    return len(batch["hu"])

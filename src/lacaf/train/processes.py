@@ -54,6 +54,18 @@ class Processes:
             distributed.all_reduce(numbers, group=self.control)
         return numbers
 
+    def pooled(self, sums: Tensor) -> Tensor:
+        """The sum of a tensor over all processes, through which gradients flow to each."""
+        if self.world == 1:
+            return sums
+        return _Summed.apply(sums)
+
+    def all(self, number: int) -> list[int]:
+        """Each process's number, in order."""
+        numbers = torch.zeros(self.world, dtype=torch.int64)
+        numbers[self.rank] = number
+        return self.total(numbers).tolist()
+
     def agreed(self, *flags: bool) -> list[bool]:
         """Of each flag, whether it is so in any of the processes."""
         return [bool(n) for n in self.total(torch.tensor([int(flag) for flag in flags]))]
@@ -64,6 +76,28 @@ class Processes:
             return network
         devices = [device.index] if device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=devices, gradient_as_bucket_view=True)
+
+
+class _Summed(torch.autograd.Function):
+    """A sum over all processes; its gradient is the sum of theirs.
+
+    That is as many times the loss's own as there are processes, and DistributedDataParallel's
+    mean over them takes it back.
+    """
+
+    @staticmethod
+    def forward(_ctx: Any, own: Tensor) -> Tensor:
+        return _total(own)
+
+    @staticmethod
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        return _total(gradients[0])
+
+
+def _total(own: Tensor) -> Tensor:
+    whole = own.clone()
+    distributed.all_reduce(whole)
+    return whole
 
 
 def given() -> tuple[int, int, int]:

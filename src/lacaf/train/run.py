@@ -104,13 +104,15 @@ class Run:
                 progress.step(self.step)
                 validated = not self.step % recipe.validate_every or self.step == recipe.steps
                 if validated:
-                    self._validate(pace, progress)
-                    pace.restart()
+                    told = self._validate(pace, progress)
                 late = time.monotonic() - saved > machine.save_every
                 stop, late = processes.agreed(asked(), late)
                 if validated or stop or late:
                     self._save()
                     saved = time.monotonic()
+                if validated:
+                    self._log(*told)
+                    pace.restart()
                 if stop and self.step < recipe.steps:
                     raise Stopped(
                         f"asked to stop after step {self.step} of {recipe.steps}; the same "
@@ -122,11 +124,13 @@ class Run:
         content = self.checkpoint.read()
         if content is None:
             if (changed := self.checkpoint.stale()) and self.machine.processes.first:
+                kept = self.checkpoint.set_aside()
                 print(
                     f"{self.checkpoint.path} was made from something else ({', '.join(changed)} "
-                    "changed): training from the start",
+                    f"changed): training from the start; what was there is now {kept}",
                     flush=True,
                 )
+            self._check_start()
             self._save()  # the tracker's run is known from here on
             return
         self.learner.restore(content["learner"])
@@ -134,8 +138,21 @@ class Run:
         self.history, self.losses, self.best = (
             content["history"], content["losses"], content["best"]
         )  # fmt: skip
+        self._check_start()
         if self.machine.processes.first:
             print(f"going on after step {self.step} of {self.recipe.steps}", flush=True)
+            for row in self.history:  # it may have been stopped before it could tell the tracker
+                self._log(row, None)
+
+    def _check_start(self) -> None:
+        """All processes must go on from the same step, or their weights would not be one's."""
+        steps = self.machine.processes.all(self.step)
+        if len(set(steps)) > 1:
+            raise TrainingFailed(
+                f"the processes would go on from different steps ({', '.join(map(str, steps))}); "
+                "code, parameters and data, with data/checkpoints, must be the same on all "
+                "machines: put them on a disk that all of them share"
+            )
 
     def _save(self) -> None:
         """Write the checkpoint, if what there is to write is sound."""
@@ -165,12 +182,18 @@ class Run:
             raise TrainingFailed(
                 f"the loss is {float(mean[~mean.isfinite()][0])} at step {bad}; lower "
                 "train.learning_rate, or look for an image that holds no HU; what was learnt "
-                "before is in the checkpoint"
+                f"before is in {self.checkpoint.path}"
             )
         self.losses += mean.tolist()
 
-    def _validate(self, pace: Pace, progress: Progress) -> None:
-        """Score the validation cases; keep the weights if they are the best so far."""
+    def _validate(
+        self, pace: Pace, progress: Progress
+    ) -> tuple[dict[str, float | None], NDArray[np.uint8] | None]:
+        """Score the validation cases; keep the weights if they are the best so far.
+
+        Returns:
+            What is to be logged once it is saved: numbers, and a picture.
+        """
         self._settle()
         processes = self.machine.processes
         speed = pace.numbers(processes.world)
@@ -189,11 +212,20 @@ class Run:
         if score is None or best is None or score >= best:  # without a score the last is kept
             weights = {k: v.detach().cpu().clone() for k, v in guess.state_dict().items()}
             self.best = {"score": score, "step": self.step, "scores": scores, "weights": weights}
-        if processes.first:
-            self.tracker.metrics({k: v for k, v in row.items() if k != "step"} | speed, self.step)
-            if image is not None:
-                self.tracker.picture(image, self.step)
         progress.validated(row | speed)
+        return row | speed, image
+
+    def _log(self, row: Mapping[str, float | None], image: NDArray[np.uint8] | None) -> None:
+        """Tell the tracker; what it cannot take stands in the history all the same."""
+        if not self.machine.processes.first:
+            return
+        step = int(row["step"] or 0)
+        try:
+            self.tracker.metrics({k: v for k, v in row.items() if k != "step"}, step)
+            if image is not None:
+                self.tracker.picture(image, step)
+        except Exception as error:
+            print(f"step {step} could not be logged ({type(error).__name__}): {error}", flush=True)
 
     def _patience_is_out(self) -> bool:
         """Whether too many validations in a row were no better than the best."""
