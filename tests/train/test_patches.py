@@ -7,6 +7,7 @@ from tubes import GRID, lay_out, parameters
 
 from lacaf.classes import CLASSES
 from lacaf.params.train import Early
+from lacaf.train.failures import TrainingFailed
 from lacaf.train.learner import unpacked as on_the_device
 from lacaf.train.patches import Patches, Portions, loader, of_step, parts_of
 from lacaf.train.prepared import read, unpacked
@@ -145,5 +146,5 @@ def test_the_memory_of_a_batch_holds_the_largest_and_little_more(cases, early):
 
 
 def test_cases_without_a_labelled_voxel_are_never_read(cases):
-    with pytest.raises(ValueError, match="no training case"):
+    with pytest.raises(TrainingFailed, match="no case of split train holds a labelled voxel"):
         Patches([], recipe(), 0)
