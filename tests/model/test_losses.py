@@ -182,3 +182,16 @@ def test_a_new_loss_is_one_function_and_one_entry(monkeypatch):
     _, targets = random_case()
     valid = torch.ones_like(targets)
     assert partial_label_loss(torch.zeros(SHAPE), targets, valid, weights).item() == 0.25
+
+
+def test_dice_is_that_of_the_batch_so_false_alarms_count_where_a_vessel_is_not():
+    targets = torch.zeros(2, 4, 6, 6, 6, dtype=torch.bool)
+    targets[0, :, 2:4] = True
+    valid, false = torch.ones_like(targets), targets.clone()
+    false[1, :, 2:4] = True
+    right, wrong = (
+        partial_label_loss(perfect(answer), targets, valid, {"dice": 1.0}).item()
+        for answer in (targets, false)
+    )
+    assert right < 1e-3
+    assert wrong == pytest.approx(1 / 3, abs=1e-3)
