@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
     """A model of tubes that has learnt them."""
     folder = tmp_path_factory.mktemp("trained")
     cases = lay_out(folder / "data", {"a": "train", "b": "train", "c": "val"})
-    run_training((folder, cases), steps=200, validate_every=50)
+    run_training((folder, cases), steps=400, validate_every=100)
     shutil.rmtree(folder / "data" / "embed")
     return folder / "model"
 
