@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import socket
 import sys
-from pathlib import Path
 
 import torch
 from tubes import Log, parameters
@@ -45,22 +44,26 @@ def apart(project, environment=None, before=None, **settings):
 
 def _body(project, environment, before, settings):
     torch.set_num_threads(1)
-    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  it ends with the process
+    told = project[0] / f"{settings.get('name', 'model')}-{environment.get('RANK', 0)}.log"
+    sys.stdout = sys.stderr = told.open("w")
     if before is not None:
         before()
     os.environ.update(environment)
     run(project, **settings)
 
 
-def together(project, world, **settings):
-    """The same in several processes that train one network; waits for them."""
+def together(project, world, own=lambda _rank: {}, **settings):
+    """The same in several processes that train one network; waits for them.
+
+    ``own`` gives the settings of a process by its rank.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
     processes = []
     for rank in range(world):
         who = {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
-        processes.append(apart(project, who | place, **settings))
+        processes.append(apart(project, who | place, **settings, **own(rank)))
     for process in processes:
         process.join(120)
     return [process.exitcode for process in processes]

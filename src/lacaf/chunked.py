@@ -1,7 +1,7 @@
 """Arrays on the disk, in compressed chunks, of which any part is read without the rest.
 
 Blosc2 keeps a CT and what is known of it in some quarter of the bytes of plain arrays, and a cold
-disk hands over a patch in less time. LZ4HC, since Zstandard saves another tenth of the bytes and
+disk hands over a patch in less time. LZ4HC, since Zstandard saves a seventh of the bytes and
 takes twice as long to read from memory; see ``benchmarks/patch_storage.py``.
 """
 

@@ -136,10 +136,35 @@ def test_what_was_made_from_something_else_is_not_gone_on_from(project, monkeypa
         with pytest.raises(Stopped):
             run(project, made_from={"recipe": "old", "code": "same"}, **PLAN)
     _, _, log = run(project, made_from={"recipe": "new", "code": "same"}, **PLAN)
-    assert "recipe changed): training from the start" in capsys.readouterr().out
+    assert "recipe changed); undo that, and it goes on after step 3" in capsys.readouterr().out
     assert list(log.steps) == [8, 16, 24]
-    kept = project[0] / "checkpoints" / "model.pt.before"
-    assert torch.load(kept, weights_only=True)["step"] == 3  # a slip in params.yaml loses nothing
+
+
+def test_who_undoes_a_change_goes_on_where_he_was(project, undisturbed, monkeypatch, capsys):
+    """However far what was trained in between has come, of which nothing is lost either."""
+    old, new = {"recipe": "old"}, {"recipe": "new"}
+    for step, made_from in ((3, old), (5, new)):
+        with monkeypatch.context() as patched:
+            patched.setattr("lacaf.train.run.stop_requests", _stop_at(step))
+            with pytest.raises(Stopped):
+                run(project, made_from=made_from, **PLAN)
+    for step, made_from in ((3, old), (5, new)):
+        capsys.readouterr()
+        _, out, _ = run(project, made_from=made_from, **PLAN)
+        assert f"going on after step {step} of 24" in capsys.readouterr().out
+        assert without_time(history(out)) == undisturbed[0]
+
+
+def test_a_training_that_ends_leaves_no_checkpoint_of_its_own(tmp_path):
+    one, other = (Checkpoint(tmp_path / "model.pt", {"recipe": name}) for name in ("one", "other"))
+    one.write({"step": 3})
+    assert "step 3" in other.set_aside()
+    other.write({"step": 0})
+    assert "before it had learnt anything" in one.set_aside()
+    other.remove()
+    assert one.read()["step"] == 3
+    one.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_trainings_of_one_run_are_not_let_in(tmp_path):

@@ -1,5 +1,6 @@
 """What readers hand over arrives as it was, however many batches there are and however large."""
 
+import resource
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch.utils.data import default_collate
 
 from lacaf.train import handover
+from lacaf.train.failures import TrainingFailed, told
 from lacaf.train.handover import Handed, Handover
 
 
@@ -60,6 +62,17 @@ def test_a_slot_is_not_used_again_before_its_batch_is_taken(reader):
     assert same(between.take(beyond, pinned=False), default_collate(patches(2)))
     for number, handed in enumerate(waiting):
         assert same(between.take(handed, pinned=False), default_collate(patches(number)))
+
+
+def test_too_little_shared_memory_is_told():
+    """A limit on the size of files holds for shared memory too."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(TrainingFailed, match=r"/dev/shm.*--workers"), told():
+            Handover(slots=2, room=10_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_batch_that_is_larger_than_a_slot_arrives_too(reader):

@@ -1,7 +1,5 @@
 """Several processes, parts of a batch and reading workers: the training of one, to rounding."""
 
-from types import SimpleNamespace
-
 import pytest
 from trainings import history, run, together
 from tubes import lay_out
@@ -58,14 +56,21 @@ def test_reading_workers_change_no_digit(project, alone):
         }
 
 
-def test_processes_that_see_different_checkpoints_are_told():
-    """One machine lacks the shared disk."""
-    from lacaf.train import run as module
-
-    one = module.Run.__new__(module.Run)
-    one.step, one.machine = 5, SimpleNamespace(processes=SimpleNamespace(all=lambda n: [n, 0]))
-    with pytest.raises(TrainingFailed, match=r"different steps \(5, 0\).*all of them share"):
-        one._check_start()
+def test_processes_that_would_go_on_from_different_steps_do_not(project):
+    """One machine has other code, or lacks the shared disk."""
+    path = project[0] / "checkpoints" / "apart.pt"
+    run(project, name="apart", made_from={"code": "here"}, **PLAN)
+    before = path.read_bytes()
+    answer = together(
+        project, 2, lambda rank: {"made_from": {"code": ["here", "there"][rank]}}, name="apart",
+        **PLAN,
+    )  # fmt: skip
+    assert answer == [1, 1]
+    assert (
+        "TrainingFailed: the processes would go on from different steps (6, 0)"
+        in (project[0] / "apart-0.log").read_text()
+    )
+    assert path.read_bytes() == before
 
 
 def test_a_batch_that_the_processes_cannot_share_is_told(project, monkeypatch):

@@ -15,6 +15,7 @@ from lacaf import digests, files, layout, records, tracking
 from lacaf.cases import Case
 from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
 from lacaf.fault import Fault, Missing
+from lacaf.machine import cores
 from lacaf.params import whole as parameters
 from lacaf.params.embed import Encoder
 from lacaf.params.section import ParamsError
@@ -95,7 +96,7 @@ def train(
     begun = (checkpoint.read() or {}).get("run_id")
     chosen = choose(device, local)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # Slurm's tasks have cores of their own
-    own = len(os.sched_getaffinity(0)) // here
+    own = cores() // here
     read_ahead = max(1, min(8, own)) if chosen.type == "cuda" else 0
     with (
         checkpoint.held() if rank == 0 else nullcontext(),
@@ -175,9 +176,10 @@ def _tracked(
 def _together(processes: int) -> None:
     """Become as many processes of this same command, by torchrun."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    # It hands on what asks to stop, and waits until the step, or a validation, is done.
+    # It hands on what asks to stop, and waits until the step, or a validation, is done; no longer,
+    # since the others of a process that failed may wait for it as well.
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "600")
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "120")
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "lacaf", *sys.argv[1:]])
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lacaf.fault import Refusal
+from lacaf.machine import cores
 
 #: More processes would wait for the disk, and other cases are converted beside this one.
 MOST_PROCESSES = 4
@@ -32,13 +33,6 @@ SILENCE = 0
 
 Work = Callable[[int], None]
 Name = Callable[[int], str]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def each(work: Work, count: int, name: Name, *, apart: bool) -> Generator[int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from lacaf.digests import digest
 from lacaf.fault import Fault, Unwritable, machines_fault
 
 FORMAT = 1
@@ -34,23 +35,27 @@ class Checkpoint:
     made_from: Mapping[str, str]
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last; None where there is nothing to go on from.
+        """What was written last from the same things; None where there is nothing to go on from.
 
         Raises:
             Fault: the file is damaged.
         """
+        content = self._load(self.path)
+        if content is not None and not self._changed(content):
+            return content
+        return self._load(self._aside(self._made_from()))
+
+    def _load(self, path: Path) -> dict[str, Any] | None:
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
         except Exception as error:
             if machines_fault(error):
                 raise
             raise Fault(
-                f"{self.path} cannot be read ({type(error).__name__}); remove it to train from "
-                "the start"
+                f"{path} cannot be read ({type(error).__name__}); remove it to train from the start"
             ) from None
-        return None if self._changed(content) else content
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -70,17 +75,24 @@ class Checkpoint:
                 ) from None
             yield
 
-    def set_aside(self) -> Path:
-        """Give the file another name, under which nothing reads it; the name."""
-        kept = self.path.with_name(f"{self.path.name}.before")
-        self.path.replace(kept)
-        return kept
+    def set_aside(self) -> str:
+        """Make room where the file was made from something else; what is to be told of it.
 
-    def stale(self) -> list[str]:
-        """What the file was made from that is otherwise now; nothing if there is no file."""
-        if not self.path.exists():
-            return []
-        return self._changed(torch.load(self.path, map_location="cpu", weights_only=True))
+        It keeps what was learnt under a name that follows from what it was made from, so that who
+        undoes the change goes on from there.
+        """
+        content = self._load(self.path)
+        if content is None or not (changed := self._changed(content)):
+            return ""
+        told = f"{self.path} was made from something else ({', '.join(changed)} changed)"
+        if not content["step"]:
+            return f"{told}, before it had learnt anything"
+        kept = self._aside(content["made_from"])
+        self.path.replace(kept)
+        return f"{told}; undo that, and it goes on after step {content['step']} from {kept}"
+
+    def _aside(self, made_from: Mapping[str, str]) -> Path:
+        return self.path.with_name(f"{self.path.name}.{digest(dict(made_from))}")
 
     def _changed(self, content: Mapping[str, Any]) -> list[str]:
         return [k for k, v in self._made_from().items() if content["made_from"].get(k) != v]
@@ -114,6 +126,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Forget the training: its model has been written."""
-        self.path.unlink(missing_ok=True)
+        for path in (self.path, self._aside(self._made_from())):
+            path.unlink(missing_ok=True)
         for part in self.path.parent.glob(f".{self.path.name}.*.part"):
             part.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from lacaf.train.augment import draw
 from lacaf.train.failures import TrainingFailed
 from lacaf.train.handover import Handover
 from lacaf.train.prepared import PLANES, Prepared
+from lacaf.train.processes import REQUESTS
 
 #: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
 #: background is seen as well.
@@ -164,11 +165,11 @@ def loader(
 def _alone(_worker: int) -> None:
     """A worker computes with one thread, and leaves a request to stop to the process it serves.
 
-    Slurm sends SIGTERM to every process of a job; the training still needs its workers for the
+    Slurm sends its signals to every process of a job; the training still needs its workers for the
     step that it finishes before it saves.
     """
     import torch
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_IGN)

@@ -122,15 +122,10 @@ class Run:
     def _resume(self) -> None:
         """Go on from the checkpoint, or note that there is a training now."""
         content = self.checkpoint.read()
+        self._check_same(0 if content is None else content["step"])
+        if self.machine.processes.first and (told := self.checkpoint.set_aside()):
+            print(told, flush=True)
         if content is None:
-            if (changed := self.checkpoint.stale()) and self.machine.processes.first:
-                kept = self.checkpoint.set_aside()
-                print(
-                    f"{self.checkpoint.path} was made from something else ({', '.join(changed)} "
-                    f"changed): training from the start; what was there is now {kept}",
-                    flush=True,
-                )
-            self._check_start()
             self._save()  # the tracker's run is known from here on
             return
         self.learner.restore(content["learner"])
@@ -138,15 +133,14 @@ class Run:
         self.history, self.losses, self.best = (
             content["history"], content["losses"], content["best"]
         )  # fmt: skip
-        self._check_start()
         if self.machine.processes.first:
             print(f"going on after step {self.step} of {self.recipe.steps}", flush=True)
-            for row in self.history:  # it may have been stopped before it could tell the tracker
-                self._log(row, None)
+        for row in self.history:  # it may have been stopped before it could tell the tracker
+            self._log(row, None)
 
-    def _check_start(self) -> None:
+    def _check_same(self, step: int) -> None:
         """All processes must go on from the same step, or their weights would not be one's."""
-        steps = self.machine.processes.all(self.step)
+        steps = self.machine.processes.all(step)
         if len(set(steps)) > 1:
             raise TrainingFailed(
                 f"the processes would go on from different steps ({', '.join(map(str, steps))}); "
