@@ -31,10 +31,10 @@ def project(tmp_path_factory):
     return project
 
 
-def begin(project, experiment):
+def begin(project, experiment, *options):
     """A training that keeps a checkpoint of every step, and is on its way."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lacaf", "train", experiment, "--save-every", "0"],
+        [sys.executable, "-m", "lacaf", "train", experiment, "--save-every", "0", *options],
         cwd=project.folder,
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")},
@@ -142,6 +142,20 @@ def test_two_processes_on_one_machine_are_one_command(project):
     for one, two in zip(*(rows[1:] for rows in losses), strict=True):
         assert float(one.split(",")[1]) == pytest.approx(float(two.split(",")[1]), rel=1e-3)
     assert runs(project, "two") == [["FINISHED", ALL]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_two_processes_that_are_asked_to_stop_both_save_and_go(project, number):
+    """A cluster's signals reach the one command; none of what it started may stay."""
+    (project.folder / "data" / "checkpoints" / "two-s0.pt").unlink(missing_ok=True)
+    process = begin(project, "two", "--processes", "2")
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]  # it ends when nobody can write there any more
+    assert process.returncode == 1  # torchrun's own
+    assert "asked to stop after step" in output
+    process = begin(project, "two")
+    process.send_signal(signal.SIGTERM)
+    assert "going on after step" in process.communicate()[0]
 
 
 def test_the_test_case_was_not_so_much_as_laid_out(project):

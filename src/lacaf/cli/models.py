@@ -175,10 +175,13 @@ def _tracked(
 
 def _together(processes: int) -> None:
     """Become as many processes of this same command, by torchrun."""
+    from torch.distributed.launcher.api import LaunchConfig
+
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     # It hands on what asks to stop, and waits until the step, or a validation, is done; no longer,
-    # since the others of a process that failed may wait for it as well.
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+    # since the others of a process that failed may wait for it as well. Older ones cannot.
+    if hasattr(LaunchConfig, "signals_to_handle"):
+        torchrun += ["--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"]
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "120")
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "lacaf", *sys.argv[1:]])
 
