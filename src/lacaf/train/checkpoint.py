@@ -7,6 +7,7 @@ knows what it was made from, and is not gone on from where that is no longer so.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,7 +17,6 @@ from typing import Any
 
 import torch
 
-from lacaf.digests import digest
 from lacaf.fault import Fault, Unwritable, machines_fault
 
 FORMAT = 1
@@ -92,7 +92,8 @@ class Checkpoint:
         return f"{told}; undo that, and it goes on after step {content['step']} from {kept}"
 
     def _aside(self, made_from: Mapping[str, str]) -> Path:
-        return self.path.with_name(f"{self.path.name}.{digest(dict(made_from))}")
+        whole = hashlib.sha256(repr(sorted(made_from.items())).encode()).hexdigest()
+        return self.path.with_name(f"{self.path.name}.{whole[:16]}")
 
     def _changed(self, content: Mapping[str, Any]) -> list[str]:
         return [k for k, v in self._made_from().items() if content["made_from"].get(k) != v]
