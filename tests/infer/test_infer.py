@@ -154,9 +154,30 @@ def test_labels_are_decided_after_interpolation():
     chance = np.zeros((4, 5, 5, 5), np.float32)
     chance[1, :, :, 3:] = 1.0
     working = Grid.upright((5, 5, 5), 4.0)
-    fine = Grid.upright((5, 5, 17), (1.0, 4.0, 4.0))
-    row = to_original(chance, working, fine)[2, 2]
-    assert row.tolist() == [0] * 11 + [2] * 6
+    fine = Grid.upright((5, 5, 20), (1.0, 4.0, 4.0), (-1.5, 0.0, 0.0))
+    labels, threshold = to_original(chance, working, fine)
+    assert labels[2, 2].tolist() == [0] * 12 + [2] * 8
+    assert threshold <= 0.5
+
+
+def test_a_vessel_of_one_voxel_keeps_its_volume_between_the_voxels():
+    """Where two voxels share a vessel neither has half of it but for the noise."""
+    chance = np.zeros((4, 9, 9, 9), np.float32)
+    chance[0, 4, 4, 1:8] = 0.9
+    working = Grid.upright((9, 9, 9), 2.0)
+    between = Grid.upright((9, 9, 9), 2.0, (0.0, 0.0, 1.1))
+    labels, threshold = to_original(chance, working, between)
+    assert (labels == 1).sum() == 7
+    assert 0.3 <= threshold < 0.5
+
+
+def test_a_doubtful_vessel_is_not_made_up_to_keep_a_volume():
+    chance = np.zeros((4, 9, 9, 9), np.float32)
+    chance[0, 4, 4, 1:8] = 0.55
+    between = Grid.upright((9, 9, 9), 2.0, (0.0, 0.0, 1.0))
+    labels, threshold = to_original(chance, Grid.upright((9, 9, 9), 2.0), between)
+    assert threshold == 0.3
+    assert not labels.any()  # 0.275 at best
 
 
 def test_the_more_probable_class_wins_and_none_below_one_half():
@@ -164,6 +185,6 @@ def test_the_more_probable_class_wins_and_none_below_one_half():
     chance[0, 0], chance[3, 0] = 0.6, 0.7
     chance[2, 1] = 0.5
     grid = Grid.upright((2, 2, 2), 1.0)
-    labels = to_original(chance, grid, grid)
+    labels, _ = to_original(chance, grid, grid)
     assert (labels[0] == 4).all()
     assert (labels[1] == 0).all()

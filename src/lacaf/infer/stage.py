@@ -24,6 +24,11 @@ from lacaf.volume import Volume
 #: A voxel is a vessel where the most probable class is more probable than not.
 THRESHOLD = 0.5
 
+#: Interpolation between two grids flattens vessels of few voxels: on the CT's grid a voxel counts
+#: from less than that on, not below this, until the vessels have the volume that they had. Stage
+#: harmonize brings labels the other way by the same rule.
+LEAST_THRESHOLD = 0.3
+
 #: The working grid may differ from the model's by this fraction of its spacing.
 SPACING_TOLERANCE = 0.01
 
@@ -44,7 +49,7 @@ def infer(
 
     Returns:
         Details for the record: the model's experiment, seed, weights digest and run id,
-        millilitres of each class, seconds, device.
+        millilitres of each class, the probability from which a voxel is vessel, seconds, device.
 
     Raises:
         Refusal: the working grid is not the model's, or a lung is missing.
@@ -68,7 +73,7 @@ def infer(
     )
     probability = side_prior(probability, lungs.array, image.grid)
     keep = folder if params.save_probabilities else None
-    labels = to_original(probability, image.grid, original, keep)
+    labels, threshold = to_original(probability, image.grid, original, keep)
     volume.write(Volume(labels, original), folder / "labels.nii.gz")
     counts = np.bincount(labels.ravel(), minlength=len(CLASSES) + 1)[1:]
     return {
@@ -78,6 +83,7 @@ def infer(
             name: round(float(count) * original.voxel_ml, 3)
             for name, count in zip(CLASSES, counts, strict=True)
         },
+        "threshold": round(threshold, 3),
         "seconds": round(time.monotonic() - begin, 2),
         "device": describe(model.device),
     }
@@ -96,15 +102,18 @@ def side_prior(probability: NDArray, lungs: NDArray, grid: Grid) -> NDArray:
 
 def to_original(
     probability: NDArray, working: Grid, original: Grid, folder: Path | None = None
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], float]:
     """Labels ``(Z, Y, X)`` on the original grid of probabilities ``(K, z, y, x)``.
 
     Probabilities are interpolated, then decided: finer than interpolated labels. One class at
     a time, since a full-resolution CT in all classes does not fit a small memory. Outside the
     working grid is background.
+
+    Returns:
+        The labels, and the probability from which a voxel is vessel.
     """
     labels = np.zeros(original.shape, np.uint8)
-    highest = np.full(original.shape, THRESHOLD, np.float32)
+    highest = np.full(original.shape, LEAST_THRESHOLD, np.float32)
     for row, plane in zip(TABLE, probability, strict=True):
         here = volume.resample(Volume(plane, working), original).array
         labels[here > highest] = row.value
@@ -112,7 +121,18 @@ def to_original(
         if folder is not None:
             scaled = np.rint(here * 255).astype(np.uint8)
             volume.write(Volume(scaled, original), folder / f"probability_{row.name}.nii.gz")
-    return labels
+    vessel_ml = (probability.max(axis=0) > THRESHOLD).sum() * working.voxel_ml
+    threshold = _threshold_that_keeps(highest[labels > 0], int(vessel_ml / original.voxel_ml))
+    labels[highest <= threshold] = 0
+    return labels, threshold
+
+
+def _threshold_that_keeps(candidates: NDArray[np.float32], voxels: int) -> float:
+    """The threshold above which about so many lie, from LEAST_THRESHOLD to THRESHOLD."""
+    if voxels >= len(candidates):
+        return LEAST_THRESHOLD
+    place = len(candidates) - 1 - voxels
+    return float(np.clip(np.partition(candidates, place)[place], LEAST_THRESHOLD, THRESHOLD))
 
 
 def _check_spacing(grid: Grid, spacing_mm: float) -> None:
