@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lacaf.classes import BY_NAME, TABLE, UNKNOWN
+from lacaf.fault import Fault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,12 +39,12 @@ def packed(
         skeleton: the same shape.
 
     Raises:
-        ValueError: there are more classes than a byte has room for.
+        Fault: there are more classes than a byte has room for.
     """
     import numpy as np
 
     if len(TABLE) > MOST_CLASSES:
-        raise ValueError(
+        raise Fault(
             f"there are {len(TABLE)} classes, and what is known of a voxel has room for "
             f"{MOST_CLASSES}; leave some out of classes.TABLE, or widen lacaf.facts"
         )

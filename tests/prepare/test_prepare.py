@@ -6,8 +6,9 @@ from tubes import GRID, PLACE, case_arrays, laid_out, lay_out
 
 from lacaf import chunked, fault, volume
 from lacaf.cases import Case
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.prepare import prepare
+from lacaf.prepare.skeleton import tubed_skeleton
 from lacaf.train.prepared import counts, read
 
 
@@ -83,6 +84,26 @@ def test_the_same_case_gives_the_same_bytes(data, tmp_path):
     assert files == ["centres.npy", "facts.b2nd", "hu.b2nd", "place.npz", "side.b2nd"]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("width", range(1, 8))
+def test_the_skeleton_of_a_bar_is_in_its_middle_from_end_to_end(width):
+    """Of bars an even number of voxels wide too."""
+    labels = np.zeros((40, 16, 16), np.uint8)
+    labels[4:36, 4 : 4 + width, 4 : 4 + width] = 3
+    tubed = tubed_skeleton(labels)
+    assert not (tubed & (labels == 0)).any()
+    assert tubed.any((1, 2))[10:30].all()
+    assert (tubed[20].sum() < width**2) == (width > 4)
+
+
+def test_two_classes_that_touch_have_a_skeleton_each():
+    labels = np.zeros((20, 12, 12), np.uint8)
+    labels[:, 3:6, 3:6], labels[:, 3:6, 6:9] = 1, 2
+    tubed = tubed_skeleton(labels)
+    assert tubed[5:15, 4, 4].all()
+    assert tubed[5:15, 4, 7].all()
+    assert tubed_skeleton(np.full((3, 3, 3), UNKNOWN, np.uint8)).sum() == 0
 
 
 def test_coverage_is_counted(data):

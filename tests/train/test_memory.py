@@ -35,7 +35,9 @@ def large_case(folder):
     record = {
         "case": folder.name, "status": "ok", "shape": list(SHAPE), "spacing_mm": 4.0,
         "coverage": dict.fromkeys(CLASSES, "labelled"),
-        "centres": {"left_artery": len(centres)} | dict.fromkeys([*CLASSES[1:], "labelled"], 0),
+        "centres": {"left_artery": len(centres)} | dict.fromkeys(
+            [*CLASSES[1:], "labelled", "unlabelled"], 0
+        ),
     }  # fmt: skip
     files.write_json(folder / "prepare.json", record)
 

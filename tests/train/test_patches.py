@@ -55,6 +55,19 @@ def test_every_patch_holds_something_known(cases):
     assert all(learnt(patch)[1].any() for patch in drawn(cases))
 
 
+@pytest.mark.parametrize(("supervision", "more"), [("side", False), ("as_background", True)])
+def test_the_unlabelled_lung_is_drawn_from_where_it_teaches(cases, supervision, more):
+    left = [case for case in cases if case.case == "left"]
+    patches = Patches(left, recipe(supervision=supervision), 0)
+    kinds = [patches._kind(left[0], np.random.default_rng(n)) for n in range(400)]
+    assert ("unlabelled" in kinds) == more
+    assert kinds.count("labelled") + kinds.count("unlabelled") == pytest.approx(100, abs=30)
+    if more:
+        assert kinds.count("unlabelled") == pytest.approx(kinds.count("labelled"), rel=0.5)
+        z, y, x = left[0].centre("unlabelled", 7)
+        assert label_of(left[0].facts())[z, y, x] == UNKNOWN_LABEL
+
+
 def test_cases_take_turns_whatever_they_know(cases):
     patches = Patches(cases, recipe(), 0)
     owners = [patches._owner(number) for number in range(30)]

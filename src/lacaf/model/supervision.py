@@ -32,11 +32,13 @@ class Supervision:
             ``(B, K)`` bool, the classes that are labelled or known to be absent, to targets and
             validity ``(B, K, z, y, x)`` bool. Where it is not valid, a target is False.
         about: one line for the reference page.
+        everywhere: whether the unlabelled lung teaches too, so that patches are drawn from it.
         teacher: whether the average of the weights teaches what is not valid.
     """
 
     of: Callable[[Tensor, Tensor, Tensor], Learnt]
     about: str
+    everywhere: bool = False
     teacher: bool = False
 
 
@@ -80,13 +82,18 @@ def _targets(label: Tensor) -> Tensor:
 
 SUPERVISIONS = {
     "as_background": Supervision(
-        as_background, "what nobody labelled is background, as in the released code; to compare with"
+        as_background,
+        "what nobody labelled is background, as in the released code; to compare with",
+        everywhere=True,
     ),
     "masked": Supervision(masked, "a class is learnt where it is labelled or known to be absent"),
     "side": Supervision(
         side, "masked, and no left vessel lies deep in the right lung, nor the reverse"
     ),
     "teacher": Supervision(
-        side, "side, and what it leaves unknown is learnt from the weights' average", teacher=True
+        side,
+        "side, and what it leaves unknown is learnt from the weights' average",
+        everywhere=True,
+        teacher=True,
     ),
 }

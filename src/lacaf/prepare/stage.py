@@ -37,7 +37,7 @@ def prepare(
     - ``facts.b2nd``: ``(Z, Y, X)`` uint8, what is known of each voxel, see :mod:`lacaf.facts`;
     - ``place.npz``: ``height`` and ``depth``, see there;
     - ``centres.npy``: ``(N,)`` int64, flat indices of voxels: of each class in turn, then of any
-      labelled voxel inside the lungs;
+      labelled, and of any unlabelled voxel inside the lungs;
     - of a phantom whose whole truth is at hand, ``truth.b2nd`` and ``truth_centres.npy``: the same
       from that truth, for a training that is told all.
 
@@ -49,7 +49,7 @@ def prepare(
 
     Returns:
         Details for the record: shape, spacing, coverage, and how many centres there are of each
-        class and of labelled voxels; ``truth_centres`` the same of the truth, if there is one.
+        class, of labelled and of unlabelled voxels; ``truth_centres`` the same of the truth, if there is one.
 
     Raises:
         Refusal: image, lungs and labels lie on different grids, or a lung is missing.
@@ -93,6 +93,7 @@ def _lay_out(
     rng = np.random.default_rng(0)
     chosen = {row.name: _some(labels == row.value, rng) for row in TABLE}
     chosen["labelled"] = _some((labels != UNKNOWN) & (lungs.array > 0), rng)
+    chosen["unlabelled"] = _some((labels == UNKNOWN) & (lungs.array > 0), rng)
     np.save(folder / f"{centres}.npy", np.concatenate(list(chosen.values())))
     return {name: len(indices) for name, indices in chosen.items()}
 

@@ -176,5 +176,5 @@ class Learner:
         if seen.guess is None:
             return loss
         taught = sure(seen.guess) & ~seen.valid
-        weight = {"bce": recipe.teacher_weight * weight_at(number, recipe.steps)}
-        return loss + partial_label_loss(logits, seen.guess, taught, weight, pool)
+        weight = recipe.teacher_weight * weight_at(number, recipe.steps)
+        return loss + weight * partial_label_loss(logits, seen.guess, taught, {"bce": 1.0}, pool)

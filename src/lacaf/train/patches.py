@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from lacaf.classes import CLASSES
 from lacaf.facts import UNKNOWN_LABEL
 from lacaf.model.inputs import Region, padded
+from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.train import Recipe
 from lacaf.train.augment import draw
 from lacaf.train.failures import TrainingFailed
@@ -26,6 +28,9 @@ from lacaf.train.processes import REQUESTS
 #: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
 #: background is seen as well.
 VESSEL_FRACTION = 0.75
+
+#: Fraction of the others that are centred in a lung that nobody labelled, if that teaches.
+UNLABELLED_FRACTION = 0.5
 
 #: What the random numbers of a patch, and of the order of cases, are seeded with beside the seed.
 OF_PATCH, OF_ORDER = 0, 1
@@ -51,12 +56,14 @@ class Patches(Dataset):
 
     Every case counts the same, however little of it is labelled: cases come in turn, in a new
     order each round. A patch is centred on a voxel of one of the classes that occur in the case,
-    each equally likely, or on any labelled voxel; it is moved to lie inside the volume, and
-    padded as unknown where the volume is smaller.
+    each equally likely, or on any labelled voxel, and where the supervision learns from the
+    unlabelled lung, half of the latter on a voxel there; it is moved to lie inside the volume,
+    and padded as unknown where the volume is smaller.
     """
 
     def __init__(self, cases: Sequence[Prepared], recipe: Recipe, seed: int) -> None:
-        self.cases = [case for case in cases if sum(case.centres.values())]
+        kinds = (*CLASSES, "labelled")
+        self.cases = [case for case in cases if any(case.centres[kind] for kind in kinds)]
         if not self.cases:
             raise TrainingFailed("no case of split train holds a labelled voxel in its lungs")
         self.recipe = recipe
@@ -73,12 +80,7 @@ class Patches(Dataset):
         number, size = key
         rng = np.random.default_rng([self.seed, OF_PATCH, number])
         case = self.cases[self._owner(number)]
-        vessels = [k for k, count in case.centres.items() if count and k != "labelled"]
-        labelled = case.centres["labelled"]
-        if vessels and (rng.random() < VESSEL_FRACTION or not labelled):
-            kind = vessels[rng.integers(len(vessels))]
-        else:
-            kind = "labelled"
+        kind = self._kind(case, rng)
         centre = case.centre(kind, int(rng.integers(case.centres[kind])))
         region = _region(centre, size, case.shape, rng)
         cut, room = padded(case.cut(region), size)
@@ -87,6 +89,16 @@ class Patches(Dataset):
             facts = np.pad(facts, room, constant_values=UNKNOWN_LABEL)
         changes = draw(self.recipe.augment, rng)
         return {**cut._asdict(), "facts": facts, "covered": case.covered, "changes": changes}
+
+    def _kind(self, case: Prepared, rng: np.random.Generator) -> str:
+        """What a patch is centred on: a class, ``labelled`` or ``unlabelled``."""
+        vessels = [name for name in CLASSES if case.centres[name]]
+        if vessels and (rng.random() < VESSEL_FRACTION or not case.centres["labelled"]):
+            return vessels[rng.integers(len(vessels))]
+        everywhere = SUPERVISIONS[self.recipe.supervision].everywhere
+        if everywhere and case.centres["unlabelled"] and rng.random() < UNLABELLED_FRACTION:
+            return "unlabelled"
+        return "labelled"
 
     def _owner(self, number: int) -> int:
         """The case of a patch."""

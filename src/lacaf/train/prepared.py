@@ -39,7 +39,8 @@ class Prepared:
         shape: voxels ``(Z, Y, X)``.
         spacing_mm: of the working grid.
         coverage: state of each class.
-        centres: how many candidate centres it has of each class, and ``labelled`` ones.
+        centres: how many candidate centres it has of each class, then of ``labelled`` and of
+            ``unlabelled`` voxels.
         height: ``(Z,)``, see :class:`lacaf.model.inputs.Cut`.
         depth: ``(Y,)``, likewise.
         labels: whether it is known from its labels, or from a phantom's whole truth.
@@ -79,7 +80,7 @@ class Prepared:
         return targets[0].numpy(), valid[0].numpy()
 
     def centre(self, kind: str, number: int) -> NDArray[np.int64]:
-        """Voxel indices ``(3,)`` of one of the candidate centres of a class, or ``labelled``."""
+        """Voxel indices ``(3,)`` of one of the candidate centres, by what they are centres of."""
         before = 0
         for name, count in self.centres.items():
             if name == kind:
