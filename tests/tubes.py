@@ -51,8 +51,8 @@ def half(labels, lungs, side):
 def lay_out(data, splits, sides=None, whole=False):
     """Write cases as crop, harmonize and prepare do, below ``data``; returns the case table.
 
-    ``splits`` maps names to splits, ``sides`` names to the one labelled lung; ``whole``: their whole
-    truth is at hand, as that of phantoms.
+    ``splits`` maps names to splits, ``sides`` names to the one labelled lung; ``whole``: as of
+    phantoms, their whole truth is at hand.
     """
     cases = {}
     for number, (name, split) in enumerate(splits.items()):

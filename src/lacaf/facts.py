@@ -49,7 +49,8 @@ def packed(
             f"{MOST_CLASSES}; leave some out of classes.TABLE, or widen lacaf.facts"
         )
     label = np.where(labels == UNKNOWN, UNKNOWN_LABEL, labels).astype(np.uint8)
-    return label | deep << DEEP_SHIFT | skeleton.astype(np.uint8) << SKELETON_SHIFT
+    line = skeleton.astype(np.uint8) << SKELETON_SHIFT
+    return (label | deep << DEEP_SHIFT | line).astype(np.uint8, copy=False)
 
 
 def label_of(facts: Any) -> Any:

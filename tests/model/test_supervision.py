@@ -48,9 +48,7 @@ def half_labelled():
 def test_side_is_the_rule_of_the_coverage(seed):
     labels, lungs, coverage = random_case(seed)
     found = SUPERVISIONS["side"].of(*given(labels, lungs, coverage))
-    for here, there in zip(
-        found, targets_and_validity(labels, lungs, GRID, coverage), strict=True
-    ):
+    for here, there in zip(found, targets_and_validity(labels, lungs, GRID, coverage), strict=True):
         assert np.array_equal(here[0].numpy(), there)
 
 

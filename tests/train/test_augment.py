@@ -187,7 +187,9 @@ def test_a_teacher_sees_the_same_place_in_an_unchanged_image():
     for name in ("side", "height", "depth", "facts", "covered"):
         assert torch.equal(student[name], teacher[name])
     assert not torch.allclose(student["hu"], teacher["hu"], atol=1.0)
-    assert torch.equal(teacher["hu"], augment(batch(), changes(3, rotate=1.0, mirror=1.0), WINDOW)["hu"])
+    assert torch.equal(
+        teacher["hu"], augment(batch(), changes(3, rotate=1.0, mirror=1.0), WINDOW)["hu"]
+    )
     picture = torch.rand(1, 5, 4, 4, 4)
     assert torch.equal(shown(picture.clone(), geometry(drawn)), picture)
 

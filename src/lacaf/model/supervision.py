@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lacaf.classes import SIDES, TABLE
+from lacaf.classes import TABLE
 from lacaf.facts import UNKNOWN_LABEL
 
 if TYPE_CHECKING:
