@@ -17,10 +17,8 @@ class TwoAnswers(nn.Module):
 
     def __init__(self, channels, classes):
         super().__init__()
-        self.fine, self.coarse = (
-            nn.Conv3d(channels, classes, 3, 1, 1),
-            nn.Conv3d(channels, classes, 1),
-        )
+        self.fine = nn.Conv3d(channels, classes, 3, 1, 1)
+        self.coarse = nn.Conv3d(channels, classes, 1)
 
     def forward(self, x):
         fine = self.fine(x)

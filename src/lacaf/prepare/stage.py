@@ -49,7 +49,8 @@ def prepare(
 
     Returns:
         Details for the record: shape, spacing, coverage, and how many centres there are of each
-        class, of labelled and of unlabelled voxels; ``truth_centres`` the same of the truth, if there is one.
+        class, of labelled and of unlabelled voxels; ``truth_centres`` the same of the truth, if
+        there is one.
 
     Raises:
         Refusal: image, lungs and labels lie on different grids, or a lung is missing.

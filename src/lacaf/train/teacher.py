@@ -21,7 +21,7 @@ RISE = 1 / 3
 
 
 def guess(teacher: nn.Module, inputs: Tensor) -> Tensor:
-    """Probabilities ``(B, K, z, y, x)`` float32 of patches ``(B, C, z, y, x)``, without gradient."""
+    """Probabilities ``(B, K, z, y, x)`` of patches ``(B, C, z, y, x)``, without gradient."""
     training = teacher.training
     teacher.eval()
     with torch.no_grad():

@@ -42,7 +42,8 @@ def validate(
     vessel voxels at which the more probable vessel is the true one, whatever the side. The loss
     is that of the training, the mean over the windows that the network saw. Whatever supervision
     and labels it learns from, it is scored on what experts labelled, where that is known. What
-    cannot be scored (a class that is nowhere valid) is None. Each process takes its share of the cases.
+    cannot be scored (a class that is nowhere valid) is None. Each process takes its share of the
+    cases.
 
     Returns:
         The scores, and a picture of the first case, see :func:`lacaf.train.picture.picture`.
