@@ -87,7 +87,7 @@ def monai(folder, count, options):
 
     def load(case):
         cut = case.cut()
-        return {"image": np.stack([cut.hu, cut.side.astype(np.int16)]), "known": case.known()}
+        return {"image": np.stack([cut.hu, cut.side.astype(np.int16)]), "facts": case.facts()}
 
     before = held_gigabytes()
     cached = CacheDataset(cases, Lambda(load), progress=False)

@@ -75,7 +75,7 @@ def ours(folder, options, changed):
         with torch.no_grad():
             changes = batch.pop("changes")
             seen = augment(batch, changes, recipe.blood_window)
-            del seen["known"]
+            del seen["facts"], seen["covered"]
             windows = {"hu_window": recipe.hu_window, "blood_window": recipe.blood_window}
             yield shown(channels(**seen, **windows), changes)
 

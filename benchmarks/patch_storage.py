@@ -20,8 +20,10 @@ import numpy as np
 from measuring import heading, parsed, row
 from prepared_cohort import chest, scan
 
-from lacaf.classes import CLASSES
+from lacaf.coverage import deep_in_lung
+from lacaf.facts import packed
 from lacaf.model.inputs import network_input
+from lacaf.prepare.skeleton import tubed_skeleton
 
 TILE = 32
 CODECS = {
@@ -113,10 +115,9 @@ def case(shape):
     """The arrays of a synthetic case."""
     image, lungs, labels = chest(shape)
     seen = network_input(scan(image, 0).array, lungs.array, image.grid)
-    targets = [labels.array == value for value in range(1, len(CLASSES) + 1)]
-    valid = np.ones((len(CLASSES), *shape), bool)
-    known = np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little")[0]
-    return {"hu": seen.hu, "side": seen.side, "known": known}
+    deep = deep_in_lung(lungs.array, image.grid)
+    facts = packed(labels.array, deep, tubed_skeleton(labels.array))
+    return {"hu": seen.hu, "side": seen.side, "facts": facts}
 
 
 def median_read(kind, paths, options, size, cold):

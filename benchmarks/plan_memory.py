@@ -43,7 +43,8 @@ def patches(edge, count, augment):
                 "side": np.zeros(cube, np.float16),
                 "height": np.zeros(edge, np.float32),
                 "depth": np.zeros(edge, np.float32),
-                "known": np.full((-(-2 * len(CLASSES) // 8), *cube), 0xF1, np.uint8),
+                "facts": np.ones(cube, np.uint8),
+                "covered": np.ones(len(CLASSES), bool),
                 "changes": draw(augment, rng),
             }
             for _ in range(count)

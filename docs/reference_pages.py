@@ -19,6 +19,7 @@ from lacaf.coding import builtin
 from lacaf.evaluate import metrics
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
+from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params import reference
 from lacaf.params.embed import Encoder
 from lacaf.stages import STAGES, Stage
@@ -169,6 +170,15 @@ def _registries() -> Iterator[tuple[str, str, str, list[tuple[Any, ...]]]]:
         "In `src/lacaf/model/losses.py`; weighed in `train.loss`.",
         "name, what it is",
         [(f"`{name}`", row.about) for name, row in LOSSES.items()],
+    )
+    yield (
+        "Supervisions",
+        "In `src/lacaf/model/supervision.py`; chosen by `train.supervision`.",
+        "name, what it is, draws patches from the unlabelled lung, needs `train.ema`",
+        [
+            (f"`{name}`", row.about, _yes(row.everywhere), _yes(row.teacher))
+            for name, row in SUPERVISIONS.items()
+        ],
     )
     yield (
         "Encoders",

@@ -48,21 +48,24 @@ def half(labels, lungs, side):
     return np.where(known, labels, 255).astype(np.uint8), states
 
 
-def lay_out(data, splits, sides=None):
+def lay_out(data, splits, sides=None, whole=False):
     """Write cases as crop, harmonize and prepare do, below ``data``; returns the case table.
 
-    ``splits`` maps names to splits, ``sides`` names to the one labelled lung.
+    ``splits`` maps names to splits, ``sides`` names to the one labelled lung; ``whole``: as of
+    phantoms, their whole truth is at hand.
     """
     cases = {}
     for number, (name, split) in enumerate(splits.items()):
         image, lungs, labels = case_arrays(np.random.default_rng(number))
         states = dict.fromkeys(CLASSES, "labelled")
+        truth = labels
         if sides and name in sides:
             labels, states = half(labels, lungs, sides[name])
         for path, array in (
             (f"crop/{name}/image", image),
             (f"crop/{name}/lungs", lungs),
             (f"harmonize/{name}/labels_working", labels),
+            *([(f"truth/{name}/labels", truth)] if whole else []),
         ):
             (data / path).parent.mkdir(parents=True, exist_ok=True)
             volume.write(Volume(array, GRID), data / f"{path}.nii.gz")
@@ -81,8 +84,12 @@ def lay_out(data, splits, sides=None):
 
 def laid_out(data, name):
     """What stage prepare makes of a case, and its record."""
+    truth = data / "truth" / name / "labels.nii.gz"
     with files.replacing(data / "prepare" / name) as folder:
-        details = prepare(data / "crop" / name, data / "harmonize" / name, folder)
+        details = prepare(
+            data / "crop" / name, data / "harmonize" / name, folder,
+            truth if truth.exists() else None,
+        )  # fmt: skip
         record = {"case": name, "status": "ok", **details}
         files.write_json(folder / "prepare.json", record)
 

@@ -78,17 +78,25 @@ def lung_distances_mm(
     return distance(lungs == 1, grid), distance(lungs == 2, grid)
 
 
+def deep_in_lung(lungs: NDArray, grid: Grid) -> NDArray[np.uint8]:
+    """In which lung each voxel lies deep: 0 in neither, 1 in the left, 2 in the right one.
+
+    Lung masks are rough at the hilum, and the great vessels cross the midline: so only voxels
+    deeper than ``DEEP_IN_LUNG_MM`` count.
+    """
+    deep = np.zeros(lungs.shape, np.uint8)
+    for value, _ in enumerate(SIDES, start=1):
+        deep[distance_mm(lungs != value, grid) > DEEP_IN_LUNG_MM] = value
+    return deep
+
+
 def on_the_other_side(lungs: NDArray, grid: Grid) -> list[NDArray[np.bool_]]:
     """For each class, where it cannot be: deep in the lung of the other side.
 
-    Lung masks are rough at the hilum, and the great vessels cross the midline: so only voxels
-    deeper than ``DEEP_IN_LUNG_MM`` count. A class without a side can be anywhere.
+    A class without a side can be anywhere.
     """
-    deep = {
-        side: distance_mm(lungs != value, grid) > DEEP_IN_LUNG_MM
-        for value, side in enumerate(SIDES, start=1)
-    }
-    other = {"left": deep["right"], "right": deep["left"], "": np.zeros(lungs.shape, bool)}
+    deep = deep_in_lung(lungs, grid)
+    other = {"left": deep == 2, "right": deep == 1, "": np.zeros(lungs.shape, bool)}
     return [other[row.side] for row in TABLE]
 
 

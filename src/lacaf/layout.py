@@ -99,6 +99,9 @@ def inputs(stage: str, case: Case) -> dict[str, Path]:
         found |= {"raw": RAW / case.case} if is_phantom(case) else _handed_over(case)
     if stage == "crop":
         found |= {f"lungs{n or ''}": path for n, path in enumerate(lung_masks(case))}
+    truth = folder("phantom", case.case) / "labels.nii.gz"
+    if stage == "prepare" and is_phantom(case) and truth.exists():
+        found["truth"] = truth
     return found
 
 

@@ -18,7 +18,7 @@ import reference_pages  # noqa: E402
 from lacaf import classes, coding, stages  # noqa: E402
 from lacaf.cli import app  # noqa: E402
 from lacaf.evaluate.metrics import METRICS, NSD  # noqa: E402
-from lacaf.model import losses, networks  # noqa: E402
+from lacaf.model import losses, networks, supervision  # noqa: E402
 from lacaf.params import reference  # noqa: E402
 from lacaf.params.embed import Encoder  # noqa: E402
 from lacaf.params.train import Recipe  # noqa: E402
@@ -64,6 +64,7 @@ def test_a_key_that_names_a_length_or_volume_tells_its_unit() -> None:
     [
         *networks.NETWORKS,
         *losses.LOSSES,
+        *supervision.SUPERVISIONS,
         *coding.builtin(),
         *(row.name for row in classes.TABLE),
         *stages.BY_WORD,

@@ -6,9 +6,10 @@ from tubes import GRID, PLACE, case_arrays, laid_out, lay_out
 
 from lacaf import chunked, fault, volume
 from lacaf.cases import Case
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, UNKNOWN
 from lacaf.prepare import prepare
-from lacaf.train.prepared import counts, read, unpacked
+from lacaf.prepare.skeleton import tubed_skeleton
+from lacaf.train.prepared import counts, read
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +41,17 @@ def test_a_part_is_that_part_of_the_whole(prepared):
     assert np.array_equal(part.side, whole.side[region])
     assert np.array_equal(part.height, whole.height[3:9])
     assert np.array_equal(part.depth, whole.depth[4:11])
-    assert np.array_equal(case.known(region), case.known()[(slice(None), *region)])
+    assert np.array_equal(case.facts(region), case.facts()[region])
 
 
 def test_a_full_case_is_valid_everywhere(prepared):
-    targets, valid = unpacked(prepared["full"].known())
+    targets, valid = prepared["full"].learnt()
     assert valid.all()
     assert targets.any((1, 2, 3)).all()
 
 
 def test_a_half_labelled_case_keeps_its_unknown_lung_out(prepared):
-    targets, valid = unpacked(prepared["left"].known())
+    targets, valid = prepared["left"].learnt()
     right_vein = CLASSES.index("right_vein")
     tube = (slice(None), slice(None), slice(PLACE[4], PLACE[4] + 3))
     assert not targets[right_vein].any()
@@ -60,7 +61,7 @@ def test_a_half_labelled_case_keeps_its_unknown_lung_out(prepared):
 
 def test_centres_of_a_class_lie_on_it(prepared):
     case = prepared["left"]
-    targets, _ = unpacked(case.known())
+    targets, _ = case.learnt()
     for index, name in enumerate(CLASSES):
         assert case.centres[name] == targets[index].sum()
         for number in range(0, case.centres[name], 7):
@@ -80,9 +81,29 @@ def test_the_same_case_gives_the_same_bytes(data, tmp_path):
         (tmp_path / name).mkdir()
         prepare(data / "crop" / "left", data / "harmonize" / "left", tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["centres.npy", "hu.b2nd", "known0.b2nd", "place.npz", "side.b2nd"]
+    assert files == ["centres.npy", "facts.b2nd", "hu.b2nd", "place.npz", "side.b2nd"]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("width", range(1, 8))
+def test_the_skeleton_of_a_bar_is_in_its_middle_from_end_to_end(width):
+    """Of bars an even number of voxels wide too."""
+    labels = np.zeros((40, 16, 16), np.uint8)
+    labels[4:36, 4 : 4 + width, 4 : 4 + width] = 3
+    tubed = tubed_skeleton(labels)
+    assert not (tubed & (labels == 0)).any()
+    assert tubed.any((1, 2))[10:30].all()
+    assert (tubed[20].sum() < width**2) == (width > 4)
+
+
+def test_two_classes_that_touch_have_a_skeleton_each():
+    labels = np.zeros((20, 12, 12), np.uint8)
+    labels[:, 3:6, 3:6], labels[:, 3:6, 6:9] = 1, 2
+    tubed = tubed_skeleton(labels)
+    assert tubed[5:15, 4, 4].all()
+    assert tubed[5:15, 4, 7].all()
+    assert tubed_skeleton(np.full((3, 3, 3), UNKNOWN, np.uint8)).sum() == 0
 
 
 def test_coverage_is_counted(data):

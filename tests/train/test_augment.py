@@ -5,11 +5,12 @@ import pytest
 import torch
 from tubes import GRID, case_arrays
 
+from lacaf import facts
 from lacaf.classes import CLASSES
 from lacaf.model.inputs import IMAGES, channels, network_input
+from lacaf.model.supervision import side
 from lacaf.params.train import Augment
-from lacaf.train.augment import _rotation, augment, draw, shown
-from lacaf.train.learner import unpacked
+from lacaf.train.augment import _rotation, augment, draw, geometry, shown
 
 HU_WINDOW, WINDOW = (-1000.0, 400.0), (0.0, 450.0)
 NEVER = dict.fromkeys(Augment.model_fields, 0.0)
@@ -18,26 +19,28 @@ SHOWN = ("brightness", "contrast", "gamma")
 
 
 def batch(copies=1):
-    """Tubes with all classes known; the last class is not known in the upper half."""
+    """Tubes whose left lung was drawn, but for the upper half of it; deep in the right one."""
     image, lungs, labels = case_arrays(np.random.default_rng(0))
     cut = network_input(image, lungs, GRID).cut()
     fields = {k: torch.from_numpy(v.copy())[None] for k, v in cut._asdict().items()}
-    targets = np.stack([labels == value for value in range(1, len(CLASSES) + 1)])
-    valid = np.ones_like(targets)
-    valid[-1, 12:] = False
-    fields["known"] = packed(targets & valid, valid)
+    labels[12:] = 255
+    deep = np.zeros_like(labels)
+    deep[8:16, 6:14, 5:12] = 2
+    fields |= known(labels, deep)
     return {k: v.repeat(copies, *[1] * (v.ndim - 1)) for k, v in fields.items()}
 
 
-def packed(targets, valid):
-    """As stage prepare packs them."""
-    planes = np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little")
-    return torch.from_numpy(planes)[None]
+def known(labels, deep=None, covered=(True, True, True, False)):
+    """What is known of a patch, as it is handed over; of right veins little is."""
+    deep = np.zeros_like(labels) if deep is None else deep
+    packed = facts.packed(labels, deep, labels == 1)
+    return {"facts": torch.from_numpy(packed)[None], "covered": torch.tensor([covered])}
 
 
 def labels(fields):
     """Targets and validity of a batch."""
-    return dict(zip(("targets", "valid"), unpacked(fields["known"]), strict=True))
+    label, deep = facts.label_of(fields["facts"]), facts.deep_of(fields["facts"])
+    return dict(zip(("targets", "valid"), side(label, deep, fields["covered"]), strict=True))
 
 
 def changes(seed=0, **chances):
@@ -49,7 +52,7 @@ def test_where_nothing_happens_nothing_changes():
     before = batch()
     after = augment(before, changes(), WINDOW)
     assert torch.allclose(after["hu"], before["hu"].float(), atol=1e-3)
-    for name in ("side", "height", "depth", "known"):
+    for name in ("side", "height", "depth", "facts", "covered"):
         assert torch.equal(after[name], before[name])
 
 
@@ -62,6 +65,11 @@ def test_a_mirrored_patch_is_the_mirrored_patient():
         for name in ("targets", "valid"):
             there = labels(before)[name][:, old].flip(-1)
             assert torch.equal(labels(after)[name][:, new], there)
+    assert labels(before)["valid"].float().mean((0, 2, 3, 4)).unique().numel() == 3
+    there = facts.skeleton_of(before["facts"]).flip(-1)
+    assert torch.equal(facts.skeleton_of(after["facts"]), there)
+    again = augment(after, changes(mirror=1.0), WINDOW)
+    assert all(torch.equal(again[name], before[name]) for name in ("facts", "covered"))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -83,11 +91,10 @@ def test_a_quarter_turn_goes_where_it_should():
     quarter["turn"] = torch.as_tensor(_rotation(np.array([np.pi / 2, 0, 0])))[None]
     marked = torch.zeros(1, 9, 9, 9)
     marked[0, 4, 4, 7] = 700.0
-    known = np.ones((len(CLASSES), 9, 9, 9), bool)
     fields = {
         "hu": marked, "side": torch.zeros(1, 9, 9, 9),
         "height": torch.linspace(-1, 1, 9)[None], "depth": torch.linspace(-1, 1, 9)[None],
-        "known": packed((marked > 0).numpy() & known, known),
+        **known((marked[0] > 0).numpy().astype(np.uint8)),
     }  # fmt: skip
     after = augment(fields, quarter, WINDOW)
     where = (after["hu"][0] > 350).nonzero().tolist()
@@ -105,11 +112,11 @@ def test_a_turned_image_is_read_between_its_voxels(monkeypatch, voxels):
     shape, slope = (16, 24, 20), torch.tensor([7.0, -3.0, 5.0])
     axes = (torch.arange(n) - (n - 1) / 2 for n in shape)
     offset = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    known = np.ones((len(CLASSES), *shape), bool)
     fields = {
         "hu": (offset @ slope)[None], "side": (offset @ -slope)[None].half(),
         "height": torch.linspace(-1, 1, shape[0])[None],
-        "depth": torch.linspace(-1, 1, shape[1])[None], "known": packed(known, known),
+        "depth": torch.linspace(-1, 1, shape[1])[None],
+        **known(np.zeros(shape, np.uint8)),
     }  # fmt: skip
     after = augment(fields, drawn, WINDOW)
     source = offset @ drawn["turn"][0].T
@@ -129,7 +136,7 @@ def test_beyond_the_edge_of_a_turned_patch_nothing_is_known():
     turned = changes(3, rotate=1.0)
     after = labels(augment(batch(), turned, WINDOW))
     assert not after["valid"][0, 0].all()
-    assert after["valid"][0, 0, 8:16, 8:12, 12:20].all()
+    assert after["valid"][0, 0, 4:10, 8:12, 12:20].all()
     assert not (after["targets"] & ~after["valid"]).any()
 
 
@@ -138,7 +145,7 @@ def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
     before = batch()
     after = augment(before, changes(1, **{name: 1.0}), WINDOW)
     assert not torch.allclose(after["hu"], before["hu"].float(), atol=1.0)
-    for other in ("side", "height", "depth", "known"):
+    for other in ("side", "height", "depth", "facts", "covered"):
         assert torch.equal(after[other], before[other])
     vessel = labels(before)["targets"][0].any(0)
     assert after["hu"][0][vessel].mean() > after["hu"][0][~vessel].mean() + 200
@@ -146,7 +153,7 @@ def test_each_change_of_the_scanner_changes_the_image_and_nothing_else(name):
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_how_a_scan_is_shown_changes_both_windows_and_no_place(name):
-    fields = {k: v for k, v in batch().items() if k != "known"}
+    fields = {k: v for k, v in batch().items() if k not in ("facts", "covered")}
     before = channels(**fields, hu_window=HU_WINDOW, blood_window=WINDOW)
     after = shown(before.clone(), changes(1, **{name: 1.0}))
     for window in IMAGES:
@@ -172,6 +179,19 @@ def test_each_patch_of_a_batch_is_changed_by_its_own_draw():
 def test_noise_follows_from_the_draw():
     once, again = (augment(batch(), changes(4, noise=1.0), WINDOW)["hu"] for _ in range(2))
     assert torch.equal(once, again)
+
+
+def test_a_teacher_sees_the_same_place_in_an_unchanged_image():
+    drawn = changes(3, **dict.fromkeys(("rotate", "mirror", *SCANNED, *SHOWN), 1.0))
+    student, teacher = (augment(batch(), c, WINDOW) for c in (drawn, geometry(drawn)))
+    for name in ("side", "height", "depth", "facts", "covered"):
+        assert torch.equal(student[name], teacher[name])
+    assert not torch.allclose(student["hu"], teacher["hu"], atol=1.0)
+    assert torch.equal(
+        teacher["hu"], augment(batch(), changes(3, rotate=1.0, mirror=1.0), WINDOW)["hu"]
+    )
+    picture = torch.rand(1, 5, 4, 4, 4)
+    assert torch.equal(shown(picture.clone(), geometry(drawn)), picture)
 
 
 def test_chances_are_kept():

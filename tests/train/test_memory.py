@@ -24,10 +24,9 @@ def large_case(folder):
     folder.mkdir(parents=True)
     hu = np.full(SHAPE, -850, np.int16)
     hu[:, 100:104, 160:164] = 300
-    known = np.full(SHAPE, 0xF0, np.uint8)  # all valid
-    known[hu > 0] |= 1
+    known = (hu > 0).astype(np.uint8)  # all of it is
     chunked.write(hu, folder / "hu.b2nd")
-    chunked.write(known, folder / "known0.b2nd")
+    chunked.write(known, folder / "facts.b2nd")
     chunked.write(np.zeros(SHAPE, np.float16), folder / "side.b2nd")
     line = np.linspace(-1, 1, SHAPE[0], dtype=np.float32)
     np.savez(folder / "place.npz", height=line, depth=line)
@@ -36,7 +35,9 @@ def large_case(folder):
     record = {
         "case": folder.name, "status": "ok", "shape": list(SHAPE), "spacing_mm": 4.0,
         "coverage": dict.fromkeys(CLASSES, "labelled"),
-        "centres": {"left_artery": len(centres)} | dict.fromkeys([*CLASSES[1:], "labelled"], 0),
+        "centres": {"left_artery": len(centres)} | dict.fromkeys(
+            [*CLASSES[1:], "labelled", "unlabelled"], 0
+        ),
     }  # fmt: skip
     files.write_json(folder / "prepare.json", record)
 

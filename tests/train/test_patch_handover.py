@@ -18,7 +18,7 @@ def patches(number):
     return [
         {
             "hu": np.full((3, 4, 5), 10 * number + k, np.int16),
-            "known": np.full((1, 3, 4, 5), number, np.uint8),
+            "facts": np.full((3, 4, 5), number, np.uint8),
             "height": np.linspace(k, number, 3, dtype=np.float32),
             "changes": {"noise": number + k / 10, "mirror": bool(k)},
         }

@@ -5,12 +5,12 @@ import pytest
 import torch
 from tubes import GRID, lay_out, parameters
 
-from lacaf.classes import CLASSES
+from lacaf.facts import UNKNOWN_LABEL, deep_of, label_of
+from lacaf.model.supervision import side
 from lacaf.params.train import Early
 from lacaf.train.failures import TrainingFailed
-from lacaf.train.learner import unpacked as on_the_device
 from lacaf.train.patches import Patches, Portions, loader, of_step, parts_of
-from lacaf.train.prepared import read, unpacked
+from lacaf.train.prepared import read
 
 SIZE = (8, 8, 8)
 
@@ -32,21 +32,40 @@ def drawn(cases, size=SIZE, n=60, seed=0):
     return [patches[number, size] for number in range(n)]
 
 
+def learnt(patch):
+    """Targets and validity ``(K, z, y, x)`` of a patch."""
+    facts, covered = (torch.from_numpy(patch[k])[None] for k in ("facts", "covered"))
+    return [a[0] for a in side(label_of(facts), deep_of(facts), covered)]
+
+
 def test_patches_have_the_size_that_is_asked_for(cases):
     for patch in drawn(cases, (8, 10, 12), 5):
         assert patch["hu"].shape == patch["side"].shape == (8, 10, 12)
-        assert patch["known"].shape[1:] == (8, 10, 12)
+        assert patch["facts"].shape == (8, 10, 12)
         assert (len(patch["height"]), len(patch["depth"])) == (8, 10)
 
 
 def test_most_patches_of_a_half_labelled_case_hold_a_labelled_vessel(cases):
     left = [case for case in cases if case.case == "left"]
-    hits = [unpacked(patch["known"])[0].any() for patch in drawn(left)]
+    hits = [learnt(patch)[0].any() for patch in drawn(left)]
     assert np.mean(hits) > 0.75
 
 
 def test_every_patch_holds_something_known(cases):
-    assert all(unpacked(patch["known"])[1].any() for patch in drawn(cases))
+    assert all(learnt(patch)[1].any() for patch in drawn(cases))
+
+
+@pytest.mark.parametrize(("supervision", "more"), [("side", False), ("as_background", True)])
+def test_the_unlabelled_lung_is_drawn_from_where_it_teaches(cases, supervision, more):
+    left = [case for case in cases if case.case == "left"]
+    patches = Patches(left, recipe(supervision=supervision), 0)
+    kinds = [patches._kind(left[0], np.random.default_rng(n)) for n in range(400)]
+    assert ("unlabelled" in kinds) == more
+    assert kinds.count("labelled") + kinds.count("unlabelled") == pytest.approx(100, abs=30)
+    if more:
+        assert kinds.count("unlabelled") == pytest.approx(kinds.count("labelled"), rel=0.5)
+        z, y, x = left[0].centre("unlabelled", 7)
+        assert label_of(left[0].facts())[z, y, x] == UNKNOWN_LABEL
 
 
 def test_cases_take_turns_whatever_they_know(cases):
@@ -60,15 +79,16 @@ def test_a_patch_larger_than_the_volume_is_padded_as_unknown(cases):
     size = tuple(n + 6 for n in GRID.shape)
     full = [case for case in cases if case.case == "full"]
     patch = drawn(full, size, 1)[0]
-    _, valid = unpacked(patch["known"])
+    _, valid = learnt(patch)
     assert patch["hu"].shape == size
     assert valid[0].sum() == np.prod(GRID.shape)
+    assert (patch["facts"][:3] == UNKNOWN_LABEL).all()
     assert valid[0, 3:-3, 3:-3, 3:-3].all()
 
 
 def test_a_patch_follows_from_seed_and_number(cases):
     def content(patch):
-        return [np.asarray(patch[k]).tobytes() for k in ("hu", "known")] + [str(patch["changes"])]
+        return [np.asarray(patch[k]).tobytes() for k in ("hu", "facts")] + [str(patch["changes"])]
 
     once, again = (Patches(cases, recipe(), 1)[7, SIZE] for _ in range(2))
     assert content(once) == content(again)
@@ -76,13 +96,13 @@ def test_a_patch_follows_from_seed_and_number(cases):
         assert content(once) != content(other)
 
 
-def test_the_device_reads_the_same_bits(cases):
-    known = cases[1].known()
-    for here, there in zip(
-        unpacked(known), on_the_device(torch.from_numpy(known)[None]), strict=True
-    ):
-        assert np.array_equal(here, there[0].numpy())
-    assert len(on_the_device(torch.from_numpy(known)[None])[0][0]) == len(CLASSES)
+def test_a_patch_knows_which_classes_its_case_covers(cases):
+    covered = {case.case: case.covered.tolist() for case in cases}
+    assert covered["left"] == [True, True, False, False]
+    patches = Patches(cases, recipe(), 0)
+    for number in range(6):
+        owner = cases[patches._owner(number)].case
+        assert patches[number, SIZE]["covered"].tolist() == covered[owner]
 
 
 EARLY = Early(patch=[8, 8, 8], batch=4, steps=2)

@@ -8,6 +8,11 @@ rule prepare_case:
     input:
         box="data/crop/{case}/box.json",
         coverage="data/harmonize/{case}/coverage.json",
+        truth=lambda wildcards: (
+            layout.record("phantom", wildcards.case)
+            if layout.is_phantom(CASES[wildcards.case])
+            else []
+        ),
     output:
         record="data/prepare/{case}/prepare.json",
     log:

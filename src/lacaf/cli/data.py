@@ -112,7 +112,8 @@ def prepare(case: CaseName) -> None:
     def work(folder: Path) -> dict[str, Any]:
         from lacaf.prepare import prepare as stage
 
+        truth = layout.inputs("prepare", row).get("truth")
         read = {"records": layout.read_records("prepare", case)}
-        return stage(cropped, harmonized, folder) | read
+        return stage(cropped, harmonized, folder, truth) | read
 
     carry_out("prepare", params, row, work)

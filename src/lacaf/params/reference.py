@@ -130,7 +130,7 @@ def allowed(field: Mapping[str, Any]) -> str:
 def schema() -> dict[str, Any]:
     """JSON Schema of ``params.yaml`` with the meaning of every key, for editors.
 
-    What a registry holds (networks, losses) is left to ``lacaf check``, so that a new entry
+    What a registry holds (networks, losses, …) is left to ``lacaf check``, so that a new entry
     changes no file but its own.
     """
     whole = {"$schema": DIALECT} | Params.model_json_schema()

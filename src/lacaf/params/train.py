@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
+from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.embed import Encoder
 from lacaf.params.section import Count, Name, NotNegative, Positive, Section
 
@@ -27,6 +28,12 @@ def _known_network(name: str) -> str:
     return name
 
 
+def _known_supervision(name: str) -> str:
+    if name not in SUPERVISIONS:
+        raise ValueError(f"known supervisions are {', '.join(SUPERVISIONS)}")
+    return name
+
+
 def _different(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise ValueError("a seed stands there twice")
@@ -39,6 +46,8 @@ def _rising(window: list[float]) -> list[float]:
     return window
 
 
+#: What a case is known from: what was drawn in it, or a phantom's whole truth.
+Labels = Literal["labels", "truth"]
 Seed = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Patch = Annotated[list[Count], Field(min_length=3, max_length=3)]
@@ -100,6 +109,15 @@ class Recipe(Section):
     early: Early
     loss: Annotated[dict[str, NotNegative], AfterValidator(_known_losses)]
     """Losses by their names in the registry, each with its weight."""
+    supervision: Annotated[str, AfterValidator(_known_supervision)]
+    """What is learnt of voxels that nobody labelled, by its name in the registry."""
+    teacher_weight: NotNegative
+    """Weight of what the average of the weights teaches, beside the losses; for supervision
+    `teacher` alone."""
+    labels: Labels
+    """What is learnt from: what was drawn, or the whole truth of phantoms, as an upper bound."""
+    deep_supervision: Fraction
+    """Weight of a network's next coarser answer beside the one before, e.g. 0.5; 0.0 for none."""
     steps: Count
     """Updates of the weights in all."""
     validate_every: Count
@@ -134,6 +152,15 @@ class Recipe(Section):
                     f"network `{self.network}` needs patches in multiples of {multiple} voxels; "
                     f"{key} is {patch}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _a_teacher_needs_an_average(self) -> Recipe:
+        if SUPERVISIONS[self.supervision].teacher and not self.ema:
+            raise ValueError(
+                f"supervision `{self.supervision}` learns from the average of the weights, and ema "
+                "is 0.0: set it to 0.999 or so"
+            )
         return self
 
 

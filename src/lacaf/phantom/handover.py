@@ -1,7 +1,8 @@
 """A rendered phantom becomes what a hospital or a data set would hand over.
 
 Nothing in the raw folder tells that the case is half known: labels of the unlabelled lung are
-simply not there. The whole truth goes elsewhere, for the evaluation alone.
+simply not there. The whole truth goes elsewhere, for the evaluation, and for a
+training that asks for it by name.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def forward(
     targets, valid = (torch.ones(size, dtype=torch.bool, device=device) for _ in range(2))
     seen = channels(hu.float(), side, height, depth, (-1000, 400), (0, 450))
     logits = network(seen.contiguous(memory_format=torch.channels_last_3d))
-    return partial_label_loss(logits, targets, valid, loss or DEFAULT)
+    return partial_label_loss(logits, targets, valid, loss or DEFAULT, skeleton=valid[:, 0])
 
 
 def _whole(

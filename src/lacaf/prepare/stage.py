@@ -13,31 +13,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lacaf import chunked, volume
-from lacaf.classes import CLASSES, UNKNOWN
-from lacaf.coverage import targets_and_validity
+from lacaf.classes import TABLE, UNKNOWN
+from lacaf.coverage import deep_in_lung
+from lacaf.facts import packed
 from lacaf.fault import Refusal
 from lacaf.files import read_json
 from lacaf.model.inputs import network_input
+from lacaf.prepare.skeleton import tubed_skeleton
+from lacaf.volume import Volume
 
 #: Candidate centres of patches that are kept for each class of a case.
 CENTRES = 20_000
 
 
-def prepare(cropped: Path, harmonized: Path, folder: Path) -> dict[str, Any]:
+def prepare(
+    cropped: Path, harmonized: Path, folder: Path, truth: Path | None = None
+) -> dict[str, Any]:
     """Lay out one case.
 
     Writes into ``folder``:
 
     - ``hu.b2nd``, ``side.b2nd``: ``(Z, Y, X)``, see :class:`lacaf.model.inputs.Cut`;
-    - ``known0.b2nd``: ``(Z, Y, X)`` uint8: of K classes bit k is set where class k is the target,
-      bit K + k where it is valid; from the ninth bit on in ``known1.b2nd``, and so on;
+    - ``facts.b2nd``: ``(Z, Y, X)`` uint8, what is known of each voxel, see :mod:`lacaf.facts`;
     - ``place.npz``: ``height`` and ``depth``, see there;
     - ``centres.npy``: ``(N,)`` int64, flat indices of voxels: of each class in turn, then of any
-      labelled voxel inside the lungs.
+      labelled, and of any unlabelled voxel inside the lungs;
+    - of a phantom whose whole truth is at hand, ``truth.b2nd`` and ``truth_centres.npy``: the same
+      from that truth, for a training that is told all.
+
+    Args:
+        cropped: the folder that stage crop left.
+        harmonized: that of stage harmonize.
+        folder: where to write.
+        truth: the whole truth of a phantom, canonical labels on any grid; None without.
 
     Returns:
         Details for the record: shape, spacing, coverage, and how many centres there are of each
-        class and of labelled voxels.
+        class, of labelled and of unlabelled voxels; ``truth_centres`` the same of the truth, if
+        there is one.
 
     Raises:
         Refusal: image, lungs and labels lie on different grids, or a lung is missing.
@@ -55,23 +68,35 @@ def prepare(cropped: Path, harmonized: Path, folder: Path) -> dict[str, Any]:
         seen = network_input(image.array, lungs.array, image.grid)
     except ValueError as error:
         raise Refusal(str(error), expectation="both lungs", remedy=again) from None
-    targets, valid = targets_and_validity(labels.array, lungs.array, image.grid, coverage)
-    rng = np.random.default_rng(0)
-    centres = {name: _some(target, rng) for name, target in zip(CLASSES, targets, strict=True)}
-    centres["labelled"] = _some((labels.array != UNKNOWN) & (lungs.array > 0), rng)
-    known = np.packbits(np.concatenate([targets, valid]), axis=0, bitorder="little")
     chunked.write(seen.hu, folder / "hu.b2nd")
     chunked.write(seen.side, folder / "side.b2nd")
-    for index, plane in enumerate(known):
-        chunked.write(plane, folder / f"known{index}.b2nd")
     np.savez(folder / "place.npz", height=seen.height, depth=seen.depth)
-    np.save(folder / "centres.npy", np.concatenate(list(centres.values())))
-    return {
+    details = {
         "shape": list(image.grid.shape),
         "spacing_mm": image.grid.spacing_mm[0],
         "coverage": coverage,
-        "centres": {name: len(indices) for name, indices in centres.items()},
+        "centres": _lay_out(labels.array, lungs, folder, "facts", "centres"),
     }
+    if truth is not None:
+        # Nearest neighbour: a class is a name, and there is nothing between two.
+        whole = volume.resample(volume.read(truth), image.grid, "nearest", fill=UNKNOWN).array
+        counts = _lay_out(whole, lungs, folder, "truth", "truth_centres")
+        details["truth_centres"] = counts
+    return details
+
+
+def _lay_out(
+    labels: NDArray, lungs: Volume, folder: Path, facts: str, centres: str
+) -> dict[str, int]:
+    """Write what labels ``(Z, Y, X)`` say, and centres of patches; how many there are of each."""
+    deep = deep_in_lung(lungs.array, lungs.grid)
+    chunked.write(packed(labels, deep, tubed_skeleton(labels)), folder / f"{facts}.b2nd")
+    rng = np.random.default_rng(0)
+    chosen = {row.name: _some(labels == row.value, rng) for row in TABLE}
+    chosen["labelled"] = _some((labels != UNKNOWN) & (lungs.array > 0), rng)
+    chosen["unlabelled"] = _some((labels == UNKNOWN) & (lungs.array > 0), rng)
+    np.save(folder / f"{centres}.npy", np.concatenate(list(chosen.values())))
+    return {name: len(indices) for name, indices in chosen.items()}
 
 
 def _some(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from lacaf.classes import CLASSES, mirrored
+from lacaf import facts
+from lacaf.classes import mirrored
 from lacaf.model.inputs import IMAGES
 from lacaf.params.train import Augment
 
-#: Where each class goes when left and right change places.
+#: What each class, and what is known of a voxel, becomes when left and right change places.
 MIRRORED = mirrored()
+MIRRORED_FACTS = torch.from_numpy(facts.mirrored())
 
 TURN = math.radians(30)  # largest angle about each axis
 ZOOM = (0.7, 1.4)
@@ -36,6 +38,8 @@ RESOLUTION = (0.5, 1.0)
 GAMMA = (0.7, 1.5)
 #: Voxels of a patch that are turned together.
 SLAB = 2**18
+#: What of the image is not changed.
+IDLE = {"noise": 0, "blur": 0, "resolution": 1, "brightness": 1, "contrast": 1, "gamma": 1}
 INVERTED = 0.25  # fraction of the changes of gamma that are made to the negative
 
 
@@ -82,20 +86,20 @@ def augment(
 
     Args:
         batch: ``hu`` and ``side`` ``(B, z, y, x)``, ``height`` ``(B, z)``, ``depth`` ``(B, y)``,
-            ``known`` ``(B, P, z, y, x)`` uint8, see :func:`lacaf.train.prepared.unpacked`, all on
-            the device.
+            ``facts`` ``(B, z, y, x)`` uint8, see :mod:`lacaf.facts`, ``covered`` ``(B, K)`` bool,
+            all on the device.
         changes: what :func:`draw` drew for each, on the CPU.
         blood_window: HU; noise is a fraction of its width.
 
     Returns:
         The same; ``height`` and ``depth`` are ``(B, z, y, x)`` if any patch was turned. Beyond
-        the edge of a patch that was turned nothing is valid.
+        the edge of a patch that was turned nothing is known.
     """
     mine = [_of(changes, index) for index in range(len(batch["hu"]))]
     turned = [i for i, m in enumerate(changes["turn"]) if not torch.equal(m, torch.eye(3))]
     changed = {**batch, "hu": batch["hu"].to(torch.float32, copy=True)}
     if turned or any(one["mirror"] for one in mine):
-        changed |= {"side": batch["side"].clone(), "known": batch["known"].clone()}
+        changed |= {name: batch[name].clone() for name in ("side", "facts", "covered")}
     if turned:
         changed["side"] = changed["side"].float()
         changed |= {name: _spread(batch, name).clone() for name in ("height", "depth")}
@@ -107,6 +111,14 @@ def augment(
         if one["mirror"]:
             _mirror(patch)
     return changed
+
+
+def geometry(changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same changes of place, with none of the image: as a teacher sees what a student sees."""
+    return {
+        name: torch.full_like(value, IDLE[name]) if name in IDLE else value
+        for name, value in changes.items()
+    }
 
 
 def shown(channels: Tensor, changes: Mapping[str, Tensor]) -> Tensor:
@@ -135,7 +147,7 @@ def _turn(patch: Mapping[str, Tensor], matrix: Sequence[Sequence[float]]) -> Non
     shape = patch["hu"].shape
     volumes = {name: patch[name].flatten().clone() for name in ("hu", "side")}
     lines = {"height": patch["height"][:, 0, 0].clone(), "depth": patch["depth"][0, :, 0].clone()}
-    rimmed = functional.pad(patch["known"], (1,) * 6)
+    rimmed = functional.pad(patch["facts"], (1,) * 6, value=facts.UNKNOWN_LABEL)
     device, middle = patch["hu"].device, [(n - 1) / 2 for n in shape]
     z, y, x = (torch.arange(n, device=device) - m for n, m in zip(shape, middle, strict=True))
     y, strides = y[:, None], (shape[1] * shape[2], shape[2], 1)
@@ -147,7 +159,7 @@ def _turn(patch: Mapping[str, Tensor], matrix: Sequence[Sequence[float]]) -> Non
             row[0] * deep + row[1] * y + row[2] * x + m
             for row, m in zip(matrix, middle, strict=True)
         ]
-        patch["known"][:, slab] = _nearest(rimmed, places)
+        patch["facts"][slab] = _nearest(rimmed, places)
         before, beyond = zip(*map(_split, places, shape), strict=True)
         first = (before[0] * shape[1] + before[1]) * shape[2] + before[2]
         for name, volume in volumes.items():
@@ -176,13 +188,13 @@ def _between(
 
 
 def _nearest(rimmed: Tensor, places: Sequence[Tensor]) -> Tensor:
-    """Planes ``(P, z, y, x)`` that have a rim of zeros, at places along the axes without it."""
+    """A volume ``(z, y, x)`` that has a rim of its own, at places along the axes without it."""
     z, y, x = (
         (place + 1.5).clamp_(0, length - 1).int()
-        for place, length in zip(places, rimmed.shape[1:], strict=True)
+        for place, length in zip(places, rimmed.shape, strict=True)
     )
-    flat = (z * rimmed.shape[2] + y) * rimmed.shape[3] + x
-    return rimmed.flatten(1).index_select(1, flat.flatten()).view(-1, *flat.shape)
+    flat = (z * rimmed.shape[1] + y) * rimmed.shape[2] + x
+    return rimmed.flatten().index_select(0, flat.flatten()).view(flat.shape)
 
 
 def _spread(batch: Mapping[str, Tensor], name: str) -> Tensor:
@@ -249,12 +261,12 @@ def _gamma(image: Tensor, exponent: float) -> Tensor:
 
 def _mirror(patch: Mapping[str, Tensor]) -> None:
     """Exchange left and right, in the image and in the names of the classes."""
-    for name in ("hu", "side", "known"):
+    for name in ("hu", "side", "facts"):
         patch[name].copy_(patch[name].flip(-1))
     patch["side"].neg_()
     for name in ("height", "depth"):
         if patch[name].ndim == 3:
             patch[name].copy_(patch[name].flip(-1))
-    before, after = patch["known"].clone(), patch["known"].zero_()
-    for bit, source in enumerate([*MIRRORED, *(len(CLASSES) + k for k in MIRRORED)]):
-        after[bit // 8] |= (before[source // 8] >> source % 8 & 1) << bit % 8
+    table = MIRRORED_FACTS.to(patch["facts"].device)
+    patch["facts"].copy_(table[patch["facts"].int()])
+    patch["covered"].copy_(patch["covered"][MIRRORED])

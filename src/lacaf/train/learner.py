@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,40 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lacaf.classes import CLASSES
+from lacaf.facts import deep_of, label_of, skeleton_of
+from lacaf.model.deep import supervised
 from lacaf.model.device import precision
 from lacaf.model.inputs import channels
 from lacaf.model.losses import partial_label_loss
+from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.train import Recipe
-from lacaf.train.augment import augment, shown
+from lacaf.train.augment import augment, geometry, shown
 from lacaf.train.patches import of_step, parts_of
 from lacaf.train.pooled import Pooled
 from lacaf.train.processes import Processes
+from lacaf.train.teacher import guess, sure, weight_at
 
 #: Length to which a step's gradient is cut: one strange patch must not undo many steps.
 LARGEST_GRADIENT = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Patches after their changes, on the device.
+
+    Attributes:
+        inputs: ``(B, C, z, y, x)``, what the network sees.
+        targets: ``(B, K, z, y, x)`` bool.
+        valid: the same shape, where they are to be learnt.
+        skeleton: ``(B, z, y, x)`` bool, on the tubed skeleton of a vessel.
+        guess: ``(B, K, z, y, x)``, a teacher's probabilities; None without one.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    valid: Tensor
+    skeleton: Tensor
+    guess: Tensor | None
 
 
 class Learner:
@@ -40,6 +63,7 @@ class Learner:
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last_3d)
         self.recipe, self.seed, self.device, self.processes = recipe, seed, device, processes
+        self.supervision = SUPERVISIONS[recipe.supervision]
         self.average = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
             if recipe.ema
@@ -75,11 +99,11 @@ class Learner:
         if parts > 1:
             with torch.no_grad():
                 for part, patches in enumerate(seen):
-                    self._loss(patches, pooled.noting(part))
+                    self._loss(number, patches, pooled.noting(part))
         for part, patches in enumerate(seen):
             apart = self.processes.world > 1 and part < parts - 1
             with self.parallel.no_sync() if apart else nullcontext():  # type: ignore[operator]
-                loss = self._loss(patches, pooled.adding(part))
+                loss = self._loss(number, patches, pooled.adding(part))
                 loss.backward()
         length = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
@@ -111,31 +135,46 @@ class Learner:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 
-    def _seen(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network sees of patches, after their changes, and what is known of them."""
-        recipe = self.recipe
-        seen = {
+    def _seen(self, batch: Mapping[str, Any]) -> Seen:
+        """Patches as the network sees them, and what it is to learn from them."""
+        there = {
             name: batch[name].to(self.device, non_blocking=True)
-            for name in ("hu", "side", "height", "depth", "known")
+            for name in ("hu", "side", "height", "depth", "facts", "covered")
         }
-        seen = augment(seen, batch["changes"], recipe.blood_window)
-        targets, valid = unpacked(seen.pop("known"))
+        inputs, facts, covered = self._changed(there, batch["changes"])
+        label, deep = label_of(facts), deep_of(facts)
+        targets, valid = self.supervision.of(label, deep, covered)
+        probability = None
+        if self.supervision.teacher and self.average is not None:
+            plain, _, _ = self._changed(there, geometry(batch["changes"]))
+            with precision(self.device):
+                probability = guess(self.average.module, plain)
+        return Seen(inputs, targets, valid, skeleton_of(facts), probability)
+
+    def _changed(
+        self, there: Mapping[str, Tensor], changes: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The network's input after changes, with ``facts`` and ``covered`` after the same."""
+        recipe = self.recipe
+        seen = augment(there, changes, recipe.blood_window)
+        facts, covered = seen.pop("facts"), seen.pop("covered")
         inputs = channels(**seen, hu_window=recipe.hu_window, blood_window=recipe.blood_window)
-        inputs = shown(inputs, batch["changes"])
-        return inputs.contiguous(memory_format=torch.channels_last_3d), targets, valid
+        inputs = shown(inputs, changes)
+        return inputs.contiguous(memory_format=torch.channels_last_3d), facts, covered
 
-    def _loss(
-        self, seen: tuple[Tensor, Tensor, Tensor], pool: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        inputs, targets, valid = seen
+    def _loss(self, number: int, seen: Seen, pool: Callable[[Tensor], Tensor]) -> Tensor:
+        """The loss of a step: of what is known, and of what a teacher is sure of."""
+        recipe = self.recipe
         with precision(self.device):
-            logits = self.parallel(inputs)
-        return partial_label_loss(logits, targets, valid, self.recipe.loss, pool)
+            output = self.parallel(seen.inputs)
 
+        def of(logits: Tensor) -> Tensor:
+            known = seen.targets, seen.valid
+            return partial_label_loss(logits, *known, recipe.loss, pool, seen.skeleton)
 
-def unpacked(known: Tensor) -> tuple[Tensor, Tensor]:
-    """Targets and validity ``(B, K, z, y, x)`` bool of packed planes ``(B, P, z, y, x)`` uint8."""
-    shifts = torch.arange(8, device=known.device, dtype=torch.uint8).view(8, 1, 1, 1)
-    bits = ((known[:, :, None] >> shifts) & 1).flatten(1, 2).bool()
-    count = len(CLASSES)
-    return bits[:, :count], bits[:, count : 2 * count]
+        loss, logits = supervised(output, recipe.deep_supervision, of)
+        if seen.guess is None:
+            return loss
+        taught = sure(seen.guess) & ~seen.valid
+        weight = recipe.teacher_weight * weight_at(number, recipe.steps)
+        return loss + weight * partial_label_loss(logits, seen.guess, taught, {"bce": 1.0}, pool)

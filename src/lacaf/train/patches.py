@@ -14,17 +14,23 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from lacaf.classes import CLASSES
+from lacaf.facts import UNKNOWN_LABEL
 from lacaf.model.inputs import Region, padded
+from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.train import Recipe
 from lacaf.train.augment import draw
 from lacaf.train.failures import TrainingFailed
 from lacaf.train.handover import Handover
-from lacaf.train.prepared import PLANES, Prepared
+from lacaf.train.prepared import Prepared
 from lacaf.train.processes import REQUESTS
 
 #: Fraction of patches centred on a vessel; the others on any labelled voxel, so that labelled
 #: background is seen as well.
 VESSEL_FRACTION = 0.75
+
+#: Fraction of the others that are centred in a lung that nobody labelled, if that teaches.
+UNLABELLED_FRACTION = 0.5
 
 #: What the random numbers of a patch, and of the order of cases, are seeded with beside the seed.
 OF_PATCH, OF_ORDER = 0, 1
@@ -33,7 +39,7 @@ OF_PATCH, OF_ORDER = 0, 1
 AHEAD = 4
 
 #: Of a patch: HU, side, and what is known.
-BYTES_OF_A_VOXEL = 2 + 2 + PLANES
+BYTES_OF_A_VOXEL = 2 + 2 + 1
 
 
 def of_step(step: int, recipe: Recipe) -> tuple[int, int, Sequence[int]]:
@@ -50,12 +56,14 @@ class Patches(Dataset):
 
     Every case counts the same, however little of it is labelled: cases come in turn, in a new
     order each round. A patch is centred on a voxel of one of the classes that occur in the case,
-    each equally likely, or on any labelled voxel; it is moved to lie inside the volume, and
-    padded as not valid where the volume is smaller.
+    each equally likely, or on any labelled voxel, and where the supervision learns from the
+    unlabelled lung, half of the latter on a voxel there; it is moved to lie inside the volume,
+    and padded as unknown where the volume is smaller.
     """
 
     def __init__(self, cases: Sequence[Prepared], recipe: Recipe, seed: int) -> None:
-        self.cases = [case for case in cases if sum(case.centres.values())]
+        kinds = (*CLASSES, "labelled")
+        self.cases = [case for case in cases if any(case.centres[kind] for kind in kinds)]
         if not self.cases:
             raise TrainingFailed("no case of split train holds a labelled voxel in its lungs")
         self.recipe = recipe
@@ -65,26 +73,32 @@ class Patches(Dataset):
         """A patch by its number and size.
 
         Returns:
-            the fields of :class:`lacaf.model.inputs.Cut`; ``known`` ``(P, z, y, x)`` uint8, see
-            :func:`lacaf.train.prepared.unpacked`; and what :func:`lacaf.train.augment.draw` drew.
+            the fields of :class:`lacaf.model.inputs.Cut`; ``facts`` ``(z, y, x)`` uint8, see
+            :mod:`lacaf.facts`; ``covered`` ``(K,)`` bool, the classes that are labelled or known
+            to be absent; and what :func:`lacaf.train.augment.draw` drew.
         """
         number, size = key
         rng = np.random.default_rng([self.seed, OF_PATCH, number])
         case = self.cases[self._owner(number)]
-        vessels = [k for k, count in case.centres.items() if count and k != "labelled"]
-        labelled = case.centres["labelled"]
-        if vessels and (rng.random() < VESSEL_FRACTION or not labelled):
-            kind = vessels[rng.integers(len(vessels))]
-        else:
-            kind = "labelled"
+        kind = self._kind(case, rng)
         centre = case.centre(kind, int(rng.integers(case.centres[kind])))
         region = _region(centre, size, case.shape, rng)
         cut, room = padded(case.cut(region), size)
-        known = case.known(region)
-        if known.shape[1:] != tuple(size):
-            known = np.pad(known, [(0, 0), *room])
+        facts = case.facts(region)
+        if facts.shape != tuple(size):
+            facts = np.pad(facts, room, constant_values=UNKNOWN_LABEL)
         changes = draw(self.recipe.augment, rng)
-        return {**cut._asdict(), "known": known, "changes": changes}
+        return {**cut._asdict(), "facts": facts, "covered": case.covered, "changes": changes}
+
+    def _kind(self, case: Prepared, rng: np.random.Generator) -> str:
+        """What a patch is centred on: a class, ``labelled`` or ``unlabelled``."""
+        vessels = [name for name in CLASSES if case.centres[name]]
+        if vessels and (rng.random() < VESSEL_FRACTION or not case.centres["labelled"]):
+            return vessels[rng.integers(len(vessels))]
+        everywhere = SUPERVISIONS[self.recipe.supervision].everywhere
+        if everywhere and case.centres["unlabelled"] and rng.random() < UNLABELLED_FRACTION:
+            return "unlabelled"
+        return "labelled"
 
     def _owner(self, number: int) -> int:
         """The case of a patch."""

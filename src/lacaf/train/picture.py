@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lacaf.classes import TABLE
 from lacaf.model.inputs import ALL
-from lacaf.train.prepared import Prepared, unpacked
+from lacaf.train.prepared import Prepared
 
 #: Of the colours over the slice.
 OPACITY = 0.7
@@ -30,12 +30,12 @@ def picture(case: Prepared, probability: NDArray, window: Sequence[float]) -> ND
     """
     vessel = np.zeros(case.shape[1], int)
     for start in range(0, case.shape[0], 32):
-        targets, _ = unpacked(case.known((slice(start, start + 32), *ALL[1:])))
+        targets, _ = case.learnt((slice(start, start + 32), *ALL[1:]))
         vessel += targets.any(0).sum((0, 2))
     row = int(vessel.argmax())
     plane = (slice(None), slice(row, row + 1), slice(None))
     cut = case.cut(plane)
-    targets, valid = (a[:, :, 0] for a in unpacked(case.known(plane)))
+    targets, valid = (a[:, :, 0] for a in case.learnt(plane))
     grey = np.clip((cut.hu[:, 0].astype(np.float32) - window[0]) / (window[1] - window[0]), 0, 1)
     base = np.repeat((255 * grey)[..., None], 3, 2)
     drawn = base.copy()

@@ -67,7 +67,8 @@ def train(
     if faults := leakage(cases):
         raise CasesError("\n".join(faults))
     _check_shares(recipe, machine.processes.world)
-    learn, check = (read(cases.values(), split, data) for split in ("train", "val"))
+    learn = read(cases.values(), "train", data, recipe.labels)
+    check = read(cases.values(), "val", data)  # scored on labels, whatever is learnt from
     if not learn:
         raise TrainingFailed("no usable case in split train; see the refused cases' records")
     embedding = _embedding(data, recipe)

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lacaf.classes import ARTERY_VEIN, CLASSES, TABLE
+from lacaf.facts import skeleton_of
 from lacaf.model.inputs import ALL, Region
 from lacaf.model.losses import partial_label_loss
 from lacaf.model.window import probabilities
 from lacaf.params.train import Recipe
 from lacaf.train.picture import picture
-from lacaf.train.prepared import Prepared, unpacked
+from lacaf.train.prepared import Prepared
 from lacaf.train.processes import Processes
 
 #: Less than in inference: these scores steer, they are not reported.
@@ -39,8 +40,10 @@ def validate(
 
     Dice is taken over all cases' voxels together. ``identity_accuracy`` is the fraction of true
     vessel voxels at which the more probable vessel is the true one, whatever the side. The loss
-    is that of the training, the mean over the windows that the network saw. What cannot be
-    scored (a class that is nowhere valid) is None. Each process takes its share of the cases.
+    is that of the training, the mean over the windows that the network saw. Whatever supervision
+    and labels it learns from, it is scored on what experts labelled, where that is known. What
+    cannot be scored (a class that is nowhere valid) is None. Each process takes its share of the
+    cases.
 
     Returns:
         The scores, and a picture of the first case, see :func:`lacaf.train.picture.picture`.
@@ -52,16 +55,17 @@ def validate(
     for case in cases[processes.rank :: processes.world]:
 
         def add_loss(region: Region, logits: Tensor, case: Prepared = case) -> None:
-            targets, valid = (torch.from_numpy(a)[None] for a in unpacked(case.known(region)))
-            truth = targets.to(logits.device), valid.to(logits.device)
-            sums[-2] += float(partial_label_loss(logits[None], *truth, recipe.loss))
+            known = (*case.learnt(region), skeleton_of(case.facts(region)))
+            targets, valid, line = (torch.from_numpy(a)[None].to(logits.device) for a in known)
+            loss = partial_label_loss(logits[None], targets, valid, recipe.loss, skeleton=line)
+            sums[-2] += float(loss)
             sums[-1] += 1
 
         windows = (recipe.hu_window, recipe.blood_window)
         probability = probabilities(network, case, windows, recipe.patch, OVERLAP, device, add_loss)
         for start in range(0, case.shape[0], SLAB):
             slab = slice(start, start + SLAB)
-            sums[:-2] += _counted(probability[:, slab], *unpacked(case.known((slab, *ALL[1:]))))
+            sums[:-2] += _counted(probability[:, slab], *case.learnt((slab, *ALL[1:])))
         if image is None and processes.first:
             image = picture(case, probability, recipe.hu_window)
     sums = processes.total(torch.from_numpy(sums)).numpy()
