@@ -13,6 +13,7 @@ from typing import Any
 
 from lacaf import digests, files
 from lacaf.cases import Case, CasesError
+from lacaf.fault import Missing
 from lacaf.params.whole import Params
 from lacaf.stages import stage_of
 

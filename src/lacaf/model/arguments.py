@@ -63,6 +63,4 @@ def _known(given: Mapping[str, Any], names: list[str]) -> None:
     strange = sorted(set(given) - set(names))
     if strange:
         told = f"those that it takes are {', '.join(names)}" if names else "it takes none"
-        raise ArgumentError(
-            f"has no argument {', '.join(f'`{name}`' for name in strange)}; {told}"
-        )
+        raise ArgumentError(f"has no argument {', '.join(f'`{name}`' for name in strange)}; {told}")

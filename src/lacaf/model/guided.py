@@ -74,8 +74,13 @@ def trial(
         NotImplementedError: some operation of it needs values.
     """
     copied = copy.deepcopy(network).to("meta").train(training)
-    with torch.no_grad():
-        return copied(torch.empty(batch, channels, *patch, device="meta"))
+    try:
+        with torch.no_grad():
+            return copied(torch.empty(batch, channels, *patch, device="meta"))
+    except RuntimeError as error:
+        if "meta tensor" in str(error):  # as PyTorch says it of a value that is asked for
+            raise NotImplementedError(str(error)) from None
+        raise
 
 
 def _found(

@@ -27,10 +27,9 @@ SWIN_FEATURES = 12
 
 
 def halvings(patch: Sequence[int]) -> tuple[int, int, int]:
-    """How often nnU-Net halves each axis of a patch on an isotropic grid (``get_pool_and_conv_props``
-    of nnU-Net v2).
+    """How often nnU-Net halves each axis of a patch on an isotropic grid.
 
-    Where nnU-Net would enlarge a patch whose voxels cannot be halved so often, the axis is halved
+    The rule is that of ``get_pool_and_conv_props`` in nnU-Net v2. Where nnU-Net would enlarge a patch whose voxels cannot be halved so often, the axis is halved
     as often as it can be: the patch is the user's.
     """
     found = []
@@ -97,10 +96,14 @@ def segresnet(shape: Shape, **arguments: Any) -> nn.Module:
 
 def swin_unetr(shape: Shape, **arguments: Any) -> nn.Module:
     """A shifted-window transformer with a convolutional decoder (Hatamizadeh 2022)."""
+    import torch
     from monai.networks.nets import SwinUNETR
 
     features = -(-shape.width // SWIN_FEATURES) * SWIN_FEATURES
-    return called(SwinUNETR, _ends(shape), {"feature_size": features}, arguments)
+    there = torch.get_default_device()
+    with torch.device("cpu"):  # while it is built it reads values, which `meta` tensors lack
+        network = called(SwinUNETR, _ends(shape), {"feature_size": features}, arguments)
+    return network.to(there)
 
 
 def unetr(shape: Shape, **arguments: Any) -> nn.Module:

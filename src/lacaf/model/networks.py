@@ -113,7 +113,8 @@ NETWORKS = {
     "unet": Network(_unet, "our plain U-Net", guided=_lacaf),
     "released": Network(
         _released,
-        "LA-CAF as its public code behaves: attention of text alone, patches of 96³; width 64 there",
+        "LA-CAF as its public code behaves: attention of text alone, patches of 96³; width 64 "
+        "there",
         language=True,
         patch=(96, 96, 96),
         one_patch=True,

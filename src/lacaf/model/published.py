@@ -119,14 +119,16 @@ class Released(Published):
         """
         if tuple(bottleneck.shape[2:]) != (EDGE,) * 3:
             given = [8 * n for n in bottleneck.shape[2:]]
-            raise ValueError(f"network `released` takes patches of 96 × 96 × 96 alone, given {given}")
+            raise ValueError(
+                f"network `released` takes patches of 96 × 96 × 96 alone, given {given}"
+            )
         seen = functional.relu(self.image_norm(bottleneck))
         for _ in range(3):
             seen = self.image_adapter(seen).squeeze(-1)
         return self.to_vector(functional.relu(seen))
 
     def attention(self, text: Tensor) -> Tensor:
-        """Between the classes: products of their vectors, brought to 0 to 1 over all: ``(K, K)``."""
+        """Between classes: products of their vectors, brought to 0 to 1 over all: ``(K, K)``."""
         products = text @ text.T
         low, high = products.min(), products.max()
         return (products - low) / (high - low).clamp(min=LEAST)

@@ -154,7 +154,9 @@ def _check_patches(recipe: Recipe) -> None:
             f"network `{name}` is built for one size of patches; set early.steps to 0, it is "
             f"{recipe.early.steps}"
         )
-    sizes = {"patch": recipe.patch} | ({"early.patch": recipe.early.patch} if recipe.early.steps else {})
+    sizes = {"patch": recipe.patch} | (
+        {"early.patch": recipe.early.patch} if recipe.early.steps else {}
+    )
     multiples = entry.multiples(recipe.patch)
     needed = multiples[0] if len(set(multiples)) == 1 else list(multiples)
     for key, patch in sizes.items():

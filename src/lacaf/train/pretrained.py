@@ -21,7 +21,9 @@ LEAST = 0.1
 SHOWN = 3
 
 
-def load_pretrained(recipe: Recipe, network: nn.Module, quiet: bool = False) -> dict[str, Any] | None:
+def load_pretrained(
+    recipe: Recipe, network: nn.Module, quiet: bool = False
+) -> dict[str, Any] | None:
     """Lay the weights of ``train.pretrained`` on a network, and tell which; None without any.
 
     Returns:
