@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 from measuring import REPOSITORY, heading, parsed, row
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,7 +40,8 @@ PROCESSES = {"large": 4}  # that a file is meant for, where they are several
 
 
 def cost(network, width, patch, batch):
-    """Weights, FLOP of a step, bytes kept in float32 and in bfloat16 on a GPU (None: no CUDA)."""
+    """Weights, FLOP of a step, bytes kept in float32 and in bfloat16 on a GPU (None: not to be
+    counted)."""
     with torch.device("meta"):
         whole = _network(network, width, patch)
         with _kept(whole) as kept, FlopCounterMode(display=False) as work:
@@ -54,10 +55,13 @@ def _kept_on_a_gpu(network, width, patch, batch):
     """The same in mixed precision; fake tensors need no GPU, but a PyTorch that knows CUDA."""
     if not torch.backends.cuda.is_built():
         return None
-    with FakeTensorMode(), torch.device("cuda"):
-        whole = _network(network, width, patch)
-        with _kept(whole) as kept:
-            _loss(whole, patch, batch, _bfloat16)
+    try:
+        with FakeTensorMode(), torch.device("cuda"):
+            whole = _network(network, width, patch)
+            with _kept(whole) as kept:
+                _loss(whole, patch, batch, _bfloat16)
+    except DataDependentOutputException:  # it asks for values, which fake tensors have not
+        return None
     return kept["bytes"]
 
 

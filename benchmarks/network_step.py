@@ -84,7 +84,7 @@ def main() -> None:
     first = None
     for named in options.networks:
         found = in_a_process(
-            sys.executable, __file__, f"--once={named}", f"--device={device}", *size
+            sys.executable, __file__, f"--once={named}", f"--device={device.type}", *size
         )
         held = found.get("reserved", found["gigabytes"])
         first = first or (found["seconds"], held)
