@@ -4,9 +4,9 @@
     python benchmarks/network_cost.py --width 16 --patch 96 96 96
     python benchmarks/network_cost.py --files params.yaml
 
-The first table is of every network in the registry at one width and patch, the second of the
-files that ship, a process at a time. Nothing is computed: tensors on PyTorch's ``meta`` device
-and its fake tensors have a shape, a type and no values, so any size is counted in a second.
+The first table is of every network in the registry that takes the patch, at one width; the second
+is of the files that ship, a process at a time. Nothing is computed: tensors on PyTorch's ``meta``
+device and its fake tensors have a shape, a type and no values, so any size is counted in seconds.
 
 Work is that of convolutions and products of matrices, a multiplication and an addition counted
 as two (PyTorch's FLOP counter); norms, interpolation and the loss do little of it, but read and
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 from measuring import REPOSITORY, heading, parsed, row
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,9 +40,10 @@ PROCESSES = {"large": 4}  # that a file is meant for, where they are several
 
 
 def cost(network, width, patch, batch):
-    """Weights, FLOP of a step, bytes kept in float32 and in bfloat16 on a GPU (None: no CUDA)."""
+    """Weights, FLOP of a step, bytes kept in float32 and in bfloat16 on a GPU (None: not to be
+    counted)."""
     with torch.device("meta"):
-        whole = _network(network, width)
+        whole = _network(network, width, patch)
         with _kept(whole) as kept, FlopCounterMode(display=False) as work:
             _loss(whole, patch, batch).backward()
     weights = sum(p.numel() for p in whole.parameters())
@@ -54,10 +55,13 @@ def _kept_on_a_gpu(network, width, patch, batch):
     """The same in mixed precision; fake tensors need no GPU, but a PyTorch that knows CUDA."""
     if not torch.backends.cuda.is_built():
         return None
-    with FakeTensorMode(), torch.device("cuda"):
-        whole = _network(network, width)
-        with _kept(whole) as kept:
-            _loss(whole, patch, batch, _bfloat16)
+    try:
+        with FakeTensorMode(), torch.device("cuda"):
+            whole = _network(network, width, patch)
+            with _kept(whole) as kept:
+                _loss(whole, patch, batch, _bfloat16)
+    except DataDependentOutputException:  # it asks for values, which fake tensors have not
+        return None
     return kept["bytes"]
 
 
@@ -73,9 +77,16 @@ def _bfloat16():
         torch.clear_autocast_cache()
 
 
-def _network(name, width):
-    vectors = torch.ones(len(CLASSES), VECTOR) if NETWORKS[name].language else None
-    return build(name, width, vectors).train()
+def _network(network, width, patch):
+    name, guided, arguments = network
+    vectors = torch.ones(len(CLASSES), VECTOR) if guided else None
+    return build(name, width, vectors, arguments=arguments, patch=patch).train()
+
+
+def takes(entry, patch):
+    """Whether a network takes a patch."""
+    fits = all(n % m == 0 for n, m in zip(patch, entry.multiples(patch), strict=True))
+    return fits and entry.patch in (None, tuple(patch)) and min(patch) >= entry.smallest
 
 
 def _loss(network, patch, batch, precision=nullcontext):
@@ -116,8 +127,10 @@ def recipes(files):
         for recipe in map(train.recipe, train.experiments):
             own = recipe.batch // PROCESSES.get(path.stem, 1)
             at_once = own // parts_of(own, recipe)
-            found[recipe.network, recipe.width, tuple(recipe.patch), at_once] = None
-        yield from ((path.stem, *size) for size in found)
+            whole = recipe.network, recipe.encoder is not None, recipe.arguments
+            size = recipe.width, tuple(recipe.patch), at_once
+            found[repr((whole, size))] = whole, *size
+        yield from ((path.stem, *size) for size in found.values())
 
 
 def main():
@@ -130,13 +143,15 @@ def main():
     print(f"One patch of {size}, width {options.width}:\n")
     numbers = ("weights, M", "GFLOP a step", "kept, GB", "kept on a GPU, GB")
     heading("network", *numbers)
-    for name in NETWORKS:
-        row(f"`{name}`", *cells(name, options.width, options.patch, 1))
+    for name, entry in NETWORKS.items():
+        if takes(entry, options.patch):
+            whole = name, entry.language, {}
+            row(f"`{name}`", *cells(whole, options.width, options.patch, 1))
     print("\nThe files that ship, what one process works through at once:\n")
     heading("file", "network", "width", "patches", *numbers)
     for name, network, width, patch, batch in recipes(options.files):
         size = f"{batch} of {' × '.join(map(str, patch))}"
-        row(f"`{name}`", f"`{network}`", width, size, *cells(network, width, patch, batch))
+        row(f"`{name}`", f"`{network[0]}`", width, size, *cells(network, width, patch, batch))
 
 
 if __name__ == "__main__":

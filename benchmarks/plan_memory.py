@@ -60,7 +60,9 @@ def train(network, width, edge, count):
     changes = {"network": network, "width": width, "patch": [edge] * 3, "batch": count}
     recipe = train.recipe("lacaf").model_copy(update=changes | {"early": early})
     vectors = torch.rand(len(CLASSES), VECTOR) if NETWORKS[network].language else None
-    learner = Learner(build(network, width, vectors), recipe, 0, device, Processes())
+    learner = Learner(
+        build(network, width, vectors, patch=recipe.patch), recipe, 0, device, Processes()
+    )
     times = [time.perf_counter()]
     for number in range(STEPS):
         learner.step(number + 1, iter([patches(edge, count, recipe.augment)]))
@@ -70,7 +72,9 @@ def train(network, width, edge, count):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=[*NETWORKS], choices=NETWORKS)
+    parser.add_argument(
+        "--networks", nargs="+", default=["lacaf", "unet", "dynunet"], choices=NETWORKS
+    )
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="width,edge,patches …")
     parser.add_argument("--once", nargs=4, help="network width edge patches: one training")
     options = parsed(parser, networks=["unet"], sizes=["4,32,1", "8,32,2"])

@@ -59,7 +59,7 @@ def test_floats_are_floats_to_every_reader_of_yaml(path):
         ("infer.overlap", 1.0, "less than 1"),
         ("train.experiments", {"bad name": {"network": "unet", "encoder": None}}, "pattern"),
         ("train.experiments", {"a": {"network": "lacaf", "encoder": None}}, "needs an encoder"),
-        ("train.experiments", {"a": {"network": "unet", "encoder": "clip"}}, "has none"),
+        ("train.experiments", {"a": {"arguments": {"depth": 3}}}, "no argument `depth`"),
         (
             "embed.prompts",
             {"mine": {"left_artery": "x"}},

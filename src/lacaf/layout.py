@@ -13,6 +13,7 @@ from typing import Any
 
 from lacaf import digests, files
 from lacaf.cases import Case, CasesError
+from lacaf.fault import Missing
 from lacaf.params.whole import Params
 from lacaf.stages import stage_of
 
@@ -169,11 +170,13 @@ def learnt_from(
         if case.split in ("train", "val")
     }
     vectors = [files.read_json(path) for path in embedding(experiment, params)]
+    weights = [digests.digest_path(path) for path in pretrained(experiment, params)]
     parts = {
         "code": digests.of_code("train"),
         "recipe": recipe(experiment, params),
         "crop": params.crop.model_dump(mode="json"),
         "embedding": vectors,
+        "pretrained": weights,
         "cases": prepared,
         "experiment": experiment,
         "seed": seed,
@@ -185,6 +188,20 @@ def embedding(experiment: str, params: Params) -> list[Path]:
     """The file of the vectors that guide an experiment's network; none without language."""
     chosen = params.train.recipe(experiment)
     return [record("embed", chosen.encoder, chosen.prompts)] if chosen.encoder else []
+
+
+def pretrained(experiment: str, params: Params) -> list[Path]:
+    """The file of weights that an experiment starts from; none if it starts from fresh ones.
+
+    Raises:
+        Missing: it is named, and not there.
+    """
+    named = params.train.recipe(experiment).pretrained
+    if named is None:
+        return []
+    if not Path(named).is_file():
+        raise Missing(f"train.pretrained of experiment {experiment}: {named}: no such file")
+    return [Path(named)]
 
 
 def encoding(encoder: str, prompts: str, params: Params) -> dict[str, Any]:

@@ -16,7 +16,7 @@ SCRIPTS = sorted({path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")
 #: Above some ten seconds.
 SLOW = {
     "artery_vein", "crop_accuracy", "crop_speed", "evaluate_speed", "harmonize_sides",
-    "cohort_memory", "loader_speed", "network_cost", "plan_memory",
+    "cohort_memory", "loader_speed", "network_cost", "network_step", "plan_memory",
 }  # fmt: skip
 #: Of each table in turn, what its first cells must say (a pattern for each row). A
 #: script that is not here needs a table with a row, whatever it says.
@@ -32,6 +32,7 @@ ROWS = {
     ],
     "harmonize_sides": [["nearest lung", "this rule"]],
     "harmonize_speed": [["80 × 96 × 96"]],
+    "network_step": [["`lacaf`", "`released`"]],
     "plan_memory": [["unet", "unet"]],
     "phantom_anatomy": [
         ["lungs, ml", "vessels in lungs, ml"]

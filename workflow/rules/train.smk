@@ -9,6 +9,7 @@ rule train_model:
     input:
         cases=expand("data/prepare/{case}/prepare.json", case=LEARNT),
         embedding=lambda wildcards: layout.embedding(wildcards.experiment, PARAMS),
+        pretrained=lambda wildcards: layout.pretrained(wildcards.experiment, PARAMS),
     output:
         weights="data/train/{experiment}-s{seed}/model.pt",
         model="data/train/{experiment}-s{seed}/model.json",

@@ -12,9 +12,10 @@ import typer
 from lacaf import files, layout
 from lacaf.cases import Case
 from lacaf.cli.entry import app, read_project
-from lacaf.fault import Unwritable
+from lacaf.fault import Fault, Unwritable
 from lacaf.model.networks import NETWORKS
 from lacaf.params import whole as parameters
+from lacaf.plan.size import LEAST_EDGE, MULTIPLE
 
 if TYPE_CHECKING:
     from lacaf.plan.cost import Cost
@@ -60,6 +61,7 @@ def plan(
     chosen = network or params.train.network
     if chosen not in NETWORKS:
         raise typer.BadParameter(f"{chosen}: known networks are {', '.join(NETWORKS)}")
+    _check_plannable(chosen)
     if device not in ("gpu", "cpu"):
         raise typer.BadParameter(f"{device}: say gpu or cpu")
     if write is not None and write.exists() and not force:
@@ -83,17 +85,32 @@ def plan(
         print(f"\nwrote {write}; to use it: cp {write} params.yaml")
 
 
+def _check_plannable(network: str) -> None:
+    """Proposed are patches in multiples of 16 from 32 on, and smaller ones to begin with."""
+    entry = NETWORKS[network]
+    strict = isinstance(entry.multiple, int) and MULTIPLE % entry.multiple > 0
+    if entry.one_patch or strict or entry.smallest > LEAST_EDGE:
+        raise Fault(
+            f"network {network} takes patches that lacaf plan does not propose; plan for another, "
+            "and see benchmarks/network_step.py for what a step of this one needs"
+        )
+
+
 def _cost(network: str, device: str, tflops: float | None, params: parameters.Params) -> Cost:
     """What a step costs on that kind of machine."""
     from lacaf.plan.cost import Cost, measured_flops_per_second
+    from lacaf.plan.memory import Kind
 
+    train = params.train
+    own = network == train.network
+    whole = Kind(network, own and bool(train.encoder), train.arguments if own else {})
     timed = tflops is None and device == "cpu"
     if timed:
-        speed = measured_flops_per_second(network, params.train.width)
+        speed = measured_flops_per_second(whole, params.train.width)
     else:
         speed = 1e12 * (TFLOPS if tflops is None else tflops)
     average = params.train.ema > 0
-    return Cost(network, device, speed, timed, loss=params.train.loss, average=average)
+    return Cost(whole, device, speed, timed, loss=params.train.loss, average=average)
 
 
 def _shown(cases: Sequence[Case]) -> Iterable[Case]:

@@ -16,7 +16,7 @@ from lacaf.classes import CLASSES
 from lacaf.fault import Fault
 from lacaf.model.device import choose
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.networks import build
+from lacaf.model.networks import arguments_of, build
 
 
 class ModelError(Fault):
@@ -60,7 +60,13 @@ def load(folder: Path, device: str | None = None) -> Model:
     where = choose(device)
     embedding = about["embedding"]
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
-    network = build(about["network"], about["width"], vectors)
+    network = build(
+        about["network"],
+        about["width"],
+        vectors,
+        arguments=arguments_of(about),
+        patch=about["patch"],
+    )
     weights = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(weights)
     network = network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

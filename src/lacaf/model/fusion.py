@@ -10,6 +10,7 @@ trees is the bright one, say) and its head can follow what it found.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,20 +95,20 @@ class DynamicHead(nn.Module):
         return x.reshape(batch, classes, *features.shape[2:])
 
 
-class LanguageGuidedUNet(nn.Module):
-    """The backbone, with a head for each class that language and image write together."""
+class LanguageHead(nn.Module):
+    """A head for each class that language and image write together, on the features of any
+    network."""
 
     embedding: Tensor
 
-    def __init__(self, channels: int, width: int, embedding: Tensor) -> None:
+    def __init__(self, width: int, bottleneck_channels: int, embedding: Tensor) -> None:
         super().__init__()
         classes, size = embedding.shape
         # Entries of about 1 whatever the encoder, so that encoders differ in content alone.
         scaled = functional.normalize(embedding.float(), dim=1) * math.sqrt(size)
         self.register_buffer("embedding", scaled)
-        self.backbone = Backbone(channels, width)
         self.text = TextAdapter(classes, size)
-        self.image = ImageAdapter(self.backbone.bottleneck_channels)
+        self.image = ImageAdapter(bottleneck_channels)
         self.attention = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
         self.seen_norm, self.text_norm = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
         self.controller = nn.Linear(2 * DIM, DynamicHead.PARAMETERS, bias=False)
@@ -123,9 +124,34 @@ class LanguageGuidedUNet(nn.Module):
         seen, _ = self.attention(text, tokens, tokens, need_weights=False)
         return torch.cat([self.seen_norm(seen), self.text_norm(text)], dim=2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, one sigmoid a class."""
-        features, bottleneck = self.backbone(x)
+    def forward(self, features: Tensor, bottleneck: Tensor) -> Tensor:
+        """Logits ``(B, K, Z, Y, X)``, one sigmoid a class.
+
+        Args:
+            features: ``(B, width, Z, Y, X)``.
+            bottleneck: ``(B, C, z, y, x)``.
+        """
         weights = self.start + ADAPT * self.controller(self.condition(bottleneck))
         logits = self.head(functional.leaky_relu(self.project(features), SLOPE), weights)
         return logits + self.prior[:, None, None, None]
+
+
+class LanguageGuidedUNet(nn.Module):
+    """The backbone with the language head."""
+
+    def __init__(self, channels: int, width: int, embedding: Tensor) -> None:
+        super().__init__()
+        self.backbone = Backbone(channels, width)
+        self.language = LanguageHead(width, self.backbone.bottleneck_channels, embedding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, one sigmoid a class."""
+        return self.language(*self.backbone(x))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Weights of version 0.2 are taken too: the head's lay beside the backbone's there."""
+        parts = tuple(f"{prefix}{part}." for part in ("backbone", "language"))
+        for name in [n for n in state_dict if n.startswith(prefix) and not n.startswith(parts)]:
+            renamed = f"{prefix}language.{name.removeprefix(prefix)}"
+            state_dict[renamed] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from lacaf.model.arguments import ArgumentError, check
 from lacaf.model.losses import LOSSES
 from lacaf.model.networks import NETWORKS
 from lacaf.model.supervision import SUPERVISIONS
@@ -94,11 +95,18 @@ class Recipe(Section):
     network: Annotated[str, AfterValidator(_known_network)]
     """A network by its name in the registry."""
     encoder: Encoder | None
-    """Text encoder of a network that is guided by language; null for others."""
+    """Text encoder, whose vectors guide the network by a head for each class; null for a network
+    without language."""
     prompts: Name
     """Which of `embed.prompts` the encoder is given."""
     width: Count
-    """Feature channels at full resolution; doubled at every level below."""
+    """Feature channels at full resolution; what follows from it, the registry says of each
+    network."""
+    arguments: dict[str, Any]
+    """What the network's builder takes beside these, by its own names, e.g. `{depths: [2, 2, 2,
+    2]}`; an experiment replaces them as a whole."""
+    pretrained: str | None
+    """File of weights to start from, relative to the working directory; null for fresh ones."""
     patch: Patch
     """Patch of training and inference [voxels along z, y, x]."""
     batch: Count
@@ -140,18 +148,15 @@ class Recipe(Section):
     augment: Augment
 
     @model_validator(mode="after")
-    def _language_needs_an_encoder(self) -> Recipe:
-        if NETWORKS[self.network].language and self.encoder is None:
+    def _network_is_content(self) -> Recipe:
+        entry = NETWORKS[self.network]
+        if entry.language and self.encoder is None:
             raise ValueError(f"network `{self.network}` needs an encoder")
-        if not NETWORKS[self.network].language and self.encoder is not None:
-            raise ValueError(f"encoder: network `{self.network}` has none; set it to null")
-        multiple = NETWORKS[self.network].multiple
-        for key, patch in (("patch", self.patch), ("early.patch", self.early.patch)):
-            if any(length % multiple for length in patch):
-                raise ValueError(
-                    f"network `{self.network}` needs patches in multiples of {multiple} voxels; "
-                    f"{key} is {patch}"
-                )
+        try:
+            check(entry.build, self.arguments)
+        except ArgumentError as error:
+            raise ValueError(f"network `{self.network}` {error}") from None
+        _check_patches(self)
         return self
 
     @model_validator(mode="after")
@@ -162,6 +167,35 @@ class Recipe(Section):
                 "is 0.0: set it to 0.999 or so"
             )
         return self
+
+
+def _check_patches(recipe: Recipe) -> None:
+    """A network takes the patches; those of the early part too, if there is one."""
+    name, entry = recipe.network, NETWORKS[recipe.network]
+    if entry.patch and tuple(recipe.patch) != entry.patch:
+        raise ValueError(
+            f"network `{name}` takes patches of {list(entry.patch)} alone; patch is {recipe.patch}"
+        )
+    if entry.one_patch and recipe.early.steps:
+        raise ValueError(
+            f"network `{name}` is built for one size of patches; set early.steps to 0, it is "
+            f"{recipe.early.steps}"
+        )
+    sizes = {"patch": recipe.patch} | (
+        {"early.patch": recipe.early.patch} if recipe.early.steps else {}
+    )
+    multiples = entry.multiples(recipe.patch)
+    needed = multiples[0] if len(set(multiples)) == 1 else list(multiples)
+    for key, patch in sizes.items():
+        if any(n % m for n, m in zip(patch, multiples, strict=True)):
+            raise ValueError(
+                f"network `{name}` needs patches in multiples of {needed} voxels; {key} is {patch}"
+            )
+        if min(patch) < entry.smallest:
+            raise ValueError(
+                f"network `{name}` needs patches of at least {entry.smallest} voxels along each "
+                f"axis; {key} is {patch}"
+            )
 
 
 class Train(Recipe):

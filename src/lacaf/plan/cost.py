@@ -8,8 +8,7 @@ from functools import cache
 
 import torch
 
-from lacaf.classes import CLASSES
-from lacaf.model.networks import NETWORKS, build
+from lacaf.model.networks import NETWORKS
 from lacaf.model.window import regions
 from lacaf.plan import memory
 
@@ -35,7 +34,7 @@ class Cost:
     """What training one network costs on one machine.
 
     Attributes:
-        network: its name in the registry.
+        network: its name in the registry, and what else there is to say of it.
         kind: ``gpu`` or ``cpu``.
         flops_per_second: what the machine does of a step's floating-point operations.
         timed: whether that was measured on this machine.
@@ -43,14 +42,15 @@ class Cost:
 
     def __init__(
         self,
-        network: str,
+        network: str | memory.Kind,
         kind: str,
         flops_per_second: float,
         timed: bool = False,
         loss: Mapping[str, float] | None = None,
         average: bool = False,
     ) -> None:
-        self.network, self.kind, self.flops_per_second = network, kind, flops_per_second
+        self.network = memory.Kind(network) if isinstance(network, str) else network
+        self.kind, self.flops_per_second = kind, flops_per_second
         self.timed = timed
         self._loss, self._average = loss, average
         self.count = cache(self._count)
@@ -95,17 +95,20 @@ class Cost:
         )  # fmt: skip
 
 
-def measured_flops_per_second(network: str, width: int) -> float:
+def measured_flops_per_second(network: str | memory.Kind, width: int) -> float:
     """What this machine's CPU does of a step's operations in a second: two real steps of a small
     patch, the second of which counts."""
-    vectors = torch.rand(len(CLASSES), memory.VECTOR) if NETWORKS[network].language else None
-    model = build(network, width, vectors).to(memory_format=torch.channels_last_3d)
-    shape = (2, *(MEASURED_EDGE,) * 3)
+    whole = memory.Kind(network) if isinstance(network, str) else network
+    entry = NETWORKS[whole.network]
+    edge = max(MEASURED_EDGE, entry.smallest)
+    shape = (2, *(-(-edge // n) * n for n in entry.multiples((edge,) * 3)))
+    built = whole.built(width, shape[1:])
+    model = built.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     for _ in range(2):
         begin = time.perf_counter()
         memory.forward(model, shape, None, "cpu").backward()
         seconds = time.perf_counter() - begin
-    return memory.step(network, width, shape[1:], 2, gpu=False).flops / seconds
+    return memory.step(whole, width, shape[1:], 2, gpu=False).flops / seconds
 
 
 def _voxels(lengths: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -89,8 +89,29 @@ class Held(TorchDispatchMode):
         self.now -= size
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Which network it is whose steps are counted.
+
+    Attributes:
+        network: a name in the registry.
+        guided: whether it has text vectors; those that language guides by nature always have.
+        arguments: what its builder takes beside width and patch.
+    """
+
+    network: str
+    guided: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def built(self, width: int, patch: Sequence[int]) -> nn.Module:
+        """One of it, on PyTorch's present device."""
+        guided = self.guided or NETWORKS[self.network].language
+        vectors = torch.rand(len(CLASSES), VECTOR) if guided else None
+        return build(self.network, width, vectors, arguments=self.arguments, patch=patch)
+
+
 def step(
-    network: str,
+    network: str | Kind,
     width: int,
     patch: Sequence[int],
     patches: int,
@@ -102,7 +123,7 @@ def step(
     """Count a step.
 
     Args:
-        network: a name in the registry.
+        network: a name in the registry, or what else there is to say of it.
         width: feature channels at full resolution.
         patch: voxels ``(z, y, x)``.
         patches: how many go through the network at once.
@@ -112,6 +133,7 @@ def step(
         loss: as in the parameters; without it all that ship.
     """
     shape = (patches, *patch)
+    network = Kind(network) if isinstance(network, str) else network
     try:
         held, most, counter = _whole(network, width, shape, loss, "meta")
         seen = "meta"
@@ -123,7 +145,7 @@ def step(
         held, most = round(held * scale), round(most * scale)
         counter = tuple(round(n * scale) for n in counter)  # type: ignore[assignment]
         seen = "cpu"
-    weights = sum(p.nbytes for p in _network(network, width, "meta").parameters())
+    weights = sum(p.nbytes for p in _network(network, width, patch, "meta").parameters())
     halved = gpu and seen == "meta"
     if halved:
         try:
@@ -138,10 +160,9 @@ def _product(lengths: Sequence[int]) -> int:
     return int(torch.Size(lengths).numel())
 
 
-def _network(network: str, width: int, device: str) -> nn.Module:
+def _network(network: Kind, width: int, patch: Sequence[int], device: str) -> nn.Module:
     with torch.device(device):
-        vectors = torch.zeros(len(CLASSES), VECTOR) if NETWORKS[network].language else None
-        return build(network, width, vectors)
+        return network.built(width, patch)
 
 
 def forward(
@@ -160,10 +181,10 @@ def forward(
 
 
 def _whole(
-    network: str, width: int, shape: Sequence[int], loss: Mapping[str, float] | None, device: str
+    network: Kind, width: int, shape: Sequence[int], loss: Mapping[str, float] | None, device: str
 ) -> tuple[int, int, tuple[int, int]]:
     """Bytes held after the forward pass, the most of both, and FLOPs of forward and of both."""
-    model = _network(network, width, device)
+    model = _network(network, width, shape[1:], device)
     given = [*model.parameters(), *model.buffers()]
     with FlopCounterMode(display=False) as counter, Held(given) as tensors:
         value = forward(model, shape, loss, device)
@@ -173,14 +194,14 @@ def _whole(
 
 
 def _forward_on_gpu(
-    network: str, width: int, shape: Sequence[int], loss: Mapping[str, float] | None
+    network: Kind, width: int, shape: Sequence[int], loss: Mapping[str, float] | None
 ) -> int:
     """Bytes held after the forward pass with a GPU's mixed precision; no GPU is needed."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode())
-        model = _network(network, width, "cuda")
+        model = _network(network, width, shape[1:], "cuda")
         stack.enter_context(_autocast())
         tensors = stack.enter_context(Held([*model.parameters(), *model.buffers()]))
         value = forward(model, shape, loss, "cuda")

@@ -87,8 +87,8 @@ def certainty(cost: Cost, lines: Sequence[Line], measured: bool) -> str:
     if cost.kind == "gpu":
         where += ", in bfloat16 as on a GPU" if counted.halved else ", in float32"
     sentences = [
-        f"Memory of {cost.network}: {where}; times {FACTOR[cost.kind]:g} for gaps and the scratch "
-        f"space of libraries, and {ADDED_GB[cost.kind]:g} GB for what is not the network's."
+        f"Memory of {cost.network.network}: {where}; times {FACTOR[cost.kind]:g} for gaps and the "
+        f"scratch space of libraries, and {ADDED_GB[cost.kind]:g} GB for what is not the network's."
     ]
     speed = f"a step's operations at {cost.flops_per_second / 1e12:.3g} × 10^12 a second"
     better = (

@@ -183,14 +183,16 @@ def network_name(findings: Findings, run: str) -> str:
     network = model.get("network") or ""
     if guided(model):
         encoder = (model.get("embedding") or {}).get("encoder", "")
-        return f"language-guided, encoder {encoder}" if encoder else "language-guided"
+        ours = network in ("lacaf", "")
+        named = "language-guided" if ours else f"`{network}`, language-guided"
+        return f"{named}, encoder {encoder}" if encoder else named
     return NETWORKS[network].about if network in NETWORKS else network or "model"
 
 
 def guided(model: Mapping[str, Any]) -> bool:
     """Whether a model, by the content of its ``model.json``, is guided by language."""
     known = NETWORKS.get(model.get("network") or "")
-    return known is not None and known.language
+    return bool(model.get("embedding")) or (known is not None and known.language)
 
 
 def entry(subjects: Mapping[str, Any], subject: str, metric: str) -> dict[str, Any]:

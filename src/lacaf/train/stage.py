@@ -17,7 +17,7 @@ from lacaf.fault import Missing
 from lacaf.files import read_json, replacing, write_json
 from lacaf.model.device import describe
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.networks import build
+from lacaf.model.networks import build, try_out
 from lacaf.params.crop import Crop
 from lacaf.params.train import Recipe
 from lacaf.train.checkpoint import Checkpoint
@@ -25,6 +25,7 @@ from lacaf.train.failures import TrainingFailed, told
 from lacaf.train.learner import Learner
 from lacaf.train.patches import Patches
 from lacaf.train.prepared import counts, read
+from lacaf.train.pretrained import load_pretrained
 from lacaf.train.run import Machine, Run, Tracker
 
 PACKAGES = ("lacaf", "torch", "monai", "numpy")
@@ -74,7 +75,8 @@ def train(
     embedding = _embedding(data, recipe)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     torch.manual_seed(seed)
-    network = build(recipe.network, recipe.width, vectors)
+    network = _network(recipe, vectors)
+    loaded = load_pretrained(recipe, network, quiet=not machine.processes.first)
     with told():
         learner = Learner(
             network, recipe, seed, machine.device, machine.processes, machine.compiled
@@ -87,6 +89,8 @@ def train(
         "experiment": experiment,
         "seed": seed,
         "width": recipe.width,
+        "arguments": recipe.arguments,
+        "pretrained": loaded,
         "patch": list(recipe.patch),
         "hu_window": list(recipe.hu_window),
         "blood_window": list(recipe.blood_window),
@@ -107,6 +111,16 @@ def train(
         _write_model(run, about, folder)
     best = run.best["score"]
     return {**run.history[-1], "best_val_dice": best}
+
+
+def _network(recipe: Recipe, vectors: torch.Tensor | None) -> torch.nn.Module:
+    """With fresh weights; arguments are tried before hours are spent on them."""
+    patch = recipe.patch[0], recipe.patch[1], recipe.patch[2]
+    arguments = recipe.arguments
+    network = build(recipe.network, recipe.width, vectors, arguments=arguments, patch=patch)
+    if arguments:
+        try_out(recipe.network, network, arguments, patch)
+    return network
 
 
 def _check_shares(recipe: Recipe, world: int) -> None:
