@@ -1,4 +1,4 @@
-"""The networks: any size in, one logit a class out, and language that looks at the image."""
+"""The networks: any size in, one logit a class out."""
 
 import subprocess
 import sys
@@ -9,7 +9,6 @@ import torch
 import yaml
 
 from lacaf.classes import CLASSES
-from lacaf.model.fusion import DynamicHead
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import NETWORKS, Network, build
 from lacaf.params.whole import parse
@@ -70,78 +69,6 @@ def test_every_network_with_and_without_language_is_learnt_and_kept(network, gui
 
 def tensors(network):
     return network.state_dict().values()
-
-
-def test_the_embedding_is_frozen_and_travels_with_the_weights():
-    net = made("lacaf")
-    assert "language.embedding" in net.state_dict()
-    assert "language.embedding" not in dict(net.named_parameters())
-
-
-def test_the_dynamic_head_of_a_class_has_153_weights():
-    assert DynamicHead.PARAMETERS == 153
-
-
-def test_the_dynamic_head_is_three_1x1x1_convolutions_a_class():
-    generator = torch.Generator().manual_seed(2)
-    features = torch.rand(2, 8, 3, 4, 5, generator=generator) + 0.1
-    weights = torch.rand(2, 4, 153, generator=generator)  # positive: no ReLU cuts anything
-    logits = DynamicHead()(features, weights)
-    mine = weights[1, 2]
-    x = features[1, :, 2, 3, 4]
-    x = mine[:64].view(8, 8) @ x + mine[64:72]
-    x = mine[72:136].view(8, 8) @ x + mine[136:144]
-    x = mine[144:152] @ x + mine[152]
-    assert logits[1, 2, 2, 3, 4].item() == pytest.approx(x.item(), rel=1e-5)
-
-
-def test_what_a_class_attends_to_depends_on_the_image():
-    """As published the attention is made from the text alone; here the image enters it."""
-    net = made("lacaf")
-    seen = []
-    for seed in (1, 2):
-        with torch.no_grad():
-            _, bottleneck = net.backbone(image(16, 16, 16, seed=seed))
-            head = net.language
-            tokens = head.image(bottleneck)
-            text = head.text(head.embedding).expand(len(tokens), -1, -1)
-            _, weights = head.attention(text, tokens, tokens)
-        seen.append(weights)
-    assert weights.shape == (2, 4, 8)  # each class, over the 2x2x2 places of the bottleneck
-    assert not torch.allclose(seen[0], seen[1], atol=1e-5)
-
-
-def test_a_class_is_segmented_by_its_own_vector():
-    first, other = EMBEDDING, EMBEDDING.clone()
-    other[2] = -other[2]
-    with torch.no_grad():
-        one, two = (made("lacaf", embedding=e)(image(16, 16, 16)) for e in (first, other))
-    assert torch.allclose(one[:, [0, 1, 3]], two[:, [0, 1, 3]])
-    assert not torch.allclose(one[:, 2], two[:, 2])
-
-
-def test_the_length_of_the_vectors_does_not_matter_only_their_content():
-    with torch.no_grad():
-        one, two = (made("lacaf", embedding=e)(image(8, 8, 8)) for e in (EMBEDDING, 7 * EMBEDDING))
-    assert torch.allclose(one, two, atol=1e-5)
-
-
-def test_the_plain_network_with_an_encoder_is_the_language_guided_one():
-    torch.manual_seed(0)
-    assert torch.equal(*(made_of(name)(image(8, 8, 8)) for name in ("lacaf", "unet")))
-
-
-def made_of(network):
-    torch.manual_seed(0)
-    return build(network, 4, EMBEDDING).eval()
-
-
-def test_weights_of_a_model_from_before_the_head_was_a_part_of_its_own_are_taken():
-    net = made("lacaf")
-    old = {name.removeprefix("language."): value for name, value in net.state_dict().items()}
-    again = made("lacaf", seed=3)
-    again.load_state_dict(old)
-    assert torch.equal(net(image(8, 8, 8)), again(image(8, 8, 8)))
 
 
 def test_the_same_seed_makes_the_same_network():

@@ -1,128 +1,200 @@
-"""Language-guided self-adaptive cross-attention fusion (LA-CAF), arXiv 2501.03722.
+"""Language-guided self-adaptive cross-attention fusion, after LA-CAF (arXiv 2501.03722).
 
-One text vector a class, frozen; an adapter fits it to the domain; cross-attention lets it look
-at the image; what it saw, with what it is, becomes the weights of that class's segmentation
-head. As published the attention weights come from the text alone; here they come from text
-queries against image keys, so that a class can look for itself in the volume (which of the two
-trees is the bright one, say) and its head can follow what it found.
+One text vector a class, frozen; an adapter fits it to the domain; text and image attend to each
+other at the bottleneck: a class looks for itself in the patch, and each place of the image learns
+what is looked for; what a class is and what it saw then move the weights of its segmentation head.
+
+As published the attention weights come from the text alone, and each class's head is made of
+nothing but its condition. Here the heads are those of a plain network, and the condition moves
+them: before anything is learnt, and wherever language has nothing to say, this *is* the plain
+network.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lacaf.model.backbone import PRIOR_LOGIT, Backbone, norm
+from lacaf.model.backbone import PRIOR_LOGIT, Backbone
 
-DIM = 128  # width of text and image tokens
-HIDDEN = 128  # of the text adapter
+DIM = 64  # width of text and image tokens
 HEADS = 4
-HEAD_WIDTH = 8  # channels inside the dynamic head
-SLOPE = 0.1  # of the head's leaky ReLUs: eight channels leave none to die
-#: What the condition adds to the head's weights is scaled by this. An optimizer's step moves
-#: each of the controller's weights; unscaled, its 256 inputs together would throw a head's
-#: weight a hundred times as far as a plain convolution's, and the heads died within ten steps.
-ADAPT = 1 / 32
+#: How far what the condition says moves a head: its weights see 64 numbers at once, those of a
+#: plain head one, so that a step of the optimizer would move it too far.
+ADAPT = 1 / 4
+
+Fusion = Literal["both", "image", "released", "none"]
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 
 
 class TextAdapter(nn.Module):
-    """Fits frozen vectors to the domain, with weights of its own for each class.
+    """Fits frozen vectors to the domain: ``(K, D)`` -> ``(K, DIM)``.
 
-    Linear, GELU, Linear, ReLU: ``(K, D)`` -> ``(K, DIM)``.
+    What goes on is a mix of the frozen vector and the adapted one, and how much of each is learnt
+    (CLIP-Adapter, Gao 2024, eq. 4, with its ratio as a weight). All classes share the adapter, so
+    that nothing but their prompts tells them apart here.
     """
 
-    def __init__(self, classes: int, size: int) -> None:
+    def __init__(self, size: int, adapted: bool = True) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Sequential(nn.Linear(size, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, DIM), nn.ReLU())
-            for _ in range(classes)
+        self.adapter = (
+            nn.Sequential(nn.Linear(size, DIM), nn.GELU(), nn.Linear(DIM, size))
+            if adapted
+            else None
         )
+        self.mix = nn.Parameter(torch.zeros(())) if adapted else None  # half of each
+        self.project = nn.Linear(size, DIM)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """One token a class."""
-        return torch.stack([layer(v) for layer, v in zip(self.layers, vectors, strict=True)])
+        if self.adapter is None or self.mix is None:
+            return self.project(vectors)
+        return self.project(torch.lerp(vectors, self.adapter(vectors), self.mix.sigmoid()))
 
 
-class ImageAdapter(nn.Module):
-    """The bottleneck as tokens, for any size: ``(B, C, z, y, x)`` -> ``(B, z*y*x, DIM)``."""
+class CrossAttention(nn.Module):
+    """Text and image attend to each other, for an image of any size.
+
+    Each adds what it was told to what it was; what the image is told starts as nothing.
+    """
+
+    def __init__(self, channels: int, both: bool) -> None:
+        """``both``: whether the image attends to the text as well, or is only looked at."""
+        super().__init__()
+        self.image_norm, self.text_norm = nn.LayerNorm(channels), nn.LayerNorm(DIM)
+        self.project = nn.Linear(channels, DIM)
+        self.look = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
+        self.hear = nn.MultiheadAttention(DIM, HEADS, batch_first=True) if both else None
+        self.back = nn.Linear(DIM, channels) if both else None
+        if self.back is not None:
+            nn.init.zeros_(self.back.weight)
+            nn.init.zeros_(self.back.bias)
+
+    def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Image ``(B, C, z, y, x)`` and text ``(B, K, DIM)``, each after it has attended."""
+        voxels = image.flatten(2).transpose(1, 2)
+        tokens = self.project(self.image_norm(voxels))
+        text = text + self.look(self.text_norm(text), tokens, tokens, need_weights=False)[0]
+        if self.hear is None or self.back is None:
+            return image, text
+        told = self.text_norm(text)
+        voxels = voxels + self.back(self.hear(tokens, told, told, need_weights=False)[0])
+        image = voxels.transpose(1, 2).reshape(image.shape)
+        return image.contiguous(memory_format=torch.channels_last_3d), text
+
+
+class TextOnlyAttention(nn.Module):
+    """The fusion of LA-CAF's public code, at any size: the text weighs one vector of the image.
+
+    The attention matrix is minmax(T Tᵀ), in which the image has no part, so a class gets the
+    image's mean times one number.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = norm(channels)
         self.project = nn.Linear(channels, DIM)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """One token a voxel of the bottleneck."""
-        return self.project(functional.relu(self.norm(x)).flatten(2).transpose(1, 2))
+    def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        """The image as it was, and each class with its portion of the image's mean added."""
+        product = text @ text.transpose(1, 2)
+        least, most = product.amin((1, 2), keepdim=True), product.amax((1, 2), keepdim=True)
+        weights = (product - least) / (most - least).clamp(min=1e-6)
+        seen = functional.relu(self.project(image.mean((2, 3, 4))))
+        return image, text + weights.sum(2, keepdim=True) * seen[:, None]
 
 
-class DynamicHead(nn.Module):
-    """Three 1x1x1 convolutions a class (8-8, 8-8, 8-1), their 153 weights given from outside."""
+class Silence(nn.Module):
+    """No fusion: text and image do not meet before the head."""
 
-    #: Weights and bias of each layer: outputs, inputs.
-    LAYERS = ((HEAD_WIDTH, HEAD_WIDTH), (HEAD_WIDTH, HEAD_WIDTH), (1, HEAD_WIDTH))
-    PARAMETERS = sum(a * b + a for a, b in LAYERS)
-
-    @classmethod
-    def initial(cls) -> Tensor:
-        """Weights ``(PARAMETERS,)`` with which every class starts; biases are zero."""
-        parts = []
-        for outside, inside in cls.LAYERS:
-            parts += [torch.randn(outside * inside) / math.sqrt(inside), torch.zeros(outside)]
-        return torch.cat(parts)
-
-    def forward(self, features: Tensor, weights: Tensor) -> Tensor:
-        """Logits ``(B, K, Z, Y, X)`` of features ``(B, 8, Z, Y, X)``.
-
-        Args:
-            features: shared by all classes.
-            weights: ``(B, K, PARAMETERS)``.
-        """
-        batch, classes = weights.shape[:2]
-        x = features.flatten(2)[:, None].expand(-1, classes, -1, -1).flatten(0, 1)
-        weights = weights.flatten(0, 1)
-        start = 0
-        for index, (outside, inside) in enumerate(self.LAYERS):
-            matrix = weights[:, start : start + outside * inside].unflatten(1, (outside, inside))
-            start += outside * inside
-            bias = weights[:, start : start + outside, None]
-            start += outside
-            x = torch.baddbmm(bias, matrix, x if index == 0 else functional.leaky_relu(x, SLOPE))
-        return x.reshape(batch, classes, *features.shape[2:])
+    def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Both as they were."""
+        return image, text
 
 
-class LanguageHead(nn.Module):
-    """A head for each class that language and image write together, on the features of any
-    network."""
+def fused(channels: int, fusion: Fusion) -> nn.Module:
+    """The module in which text meets an image of so many channels."""
+    if fusion == "released":
+        return TextOnlyAttention(channels)
+    return Silence() if fusion == "none" else CrossAttention(channels, fusion == "both")
+
+
+class ClassHead(nn.Module):
+    """One linear head a class, whose weights the condition moves.
+
+    ``(B, width, Z, Y, X)`` and ``(B, K, DIM)`` -> logits ``(B, K, Z, Y, X)``.
+    """
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, width))
+        nn.init.uniform_(self.weight, -1 / math.sqrt(width), 1 / math.sqrt(width))  # as a Conv3d's
+        self.bias = nn.Parameter(torch.full((classes,), PRIOR_LOGIT))
+        self.norm = nn.LayerNorm(DIM)
+        self.controller = nn.Linear(DIM, width + 1)
+        nn.init.zeros_(self.controller.weight)
+        nn.init.zeros_(self.controller.bias)
+
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        """Logits, one sigmoid a class."""
+        moved = ADAPT * self.controller(self.norm(condition))
+        weight, bias = self.weight + moved[..., :-1], self.bias + moved[..., -1]
+        logits = torch.einsum("bkc,bczyx->bkzyx", weight, features)
+        return logits + bias[..., None, None, None]
+
+
+class Language(nn.Module):
+    """The text's part in any network: frozen vectors, adapter, fusion, heads."""
 
     embedding: Tensor
 
-    def __init__(self, width: int, bottleneck_channels: int, embedding: Tensor) -> None:
+    def __init__(
+        self,
+        width: int,
+        bottleneck: int,
+        embedding: Tensor,
+        adapter: bool = True,
+        fusion: Fusion = "both",
+    ) -> None:
+        """Build it.
+
+        Args:
+            width: channels of the features that the heads see.
+            bottleneck: channels of the image where it meets the text.
+            embedding: ``(K, D)`` one text vector a class.
+            adapter: whether the vectors are adapted.
+            fusion: how text and image meet.
+        """
         super().__init__()
         classes, size = embedding.shape
         # Entries of about 1 whatever the encoder, so that encoders differ in content alone.
         scaled = functional.normalize(embedding.float(), dim=1) * math.sqrt(size)
         self.register_buffer("embedding", scaled)
-        self.text = TextAdapter(classes, size)
-        self.image = ImageAdapter(bottleneck_channels)
-        self.attention = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
-        self.seen_norm, self.text_norm = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
-        self.controller = nn.Linear(2 * DIM, DynamicHead.PARAMETERS, bias=False)
-        self.start = nn.Parameter(DynamicHead.initial())
-        self.project = nn.Conv3d(width, HEAD_WIDTH, 1)
-        self.head = DynamicHead()
-        self.prior = nn.Parameter(torch.full((classes,), PRIOR_LOGIT))
+        self.text = TextAdapter(size, adapter)
+        self.fusion = fused(bottleneck, fusion)
+        self.head = ClassHead(width, classes)
 
-    def condition(self, bottleneck: Tensor) -> Tensor:
-        """What each class is and what it saw: ``(B, C, z, y, x)`` -> ``(B, K, 2 * DIM)``."""
-        text = self.text(self.embedding).expand(len(bottleneck), -1, -1)
-        tokens = self.image(bottleneck)
-        seen, _ = self.attention(text, tokens, tokens, need_weights=False)
-        return torch.cat([self.seen_norm(seen), self.text_norm(text)], dim=2)
+    def meet(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The bottleneck ``(B, C, z, y, x)`` and the classes ``(B, K, DIM)`` after they met."""
+        text = self.text(self.embedding).expand(len(image), -1, -1)
+        return self.fusion(image, text)
+
+
+class LanguageHead(Language):
+    """A language-guided head for a network of anybody's, whose inside cannot be told anything."""
+
+    def __init__(
+        self,
+        width: int,
+        bottleneck: int,
+        embedding: Tensor,
+        adapter: bool = True,
+        fusion: Fusion = "image",
+    ) -> None:
+        super().__init__(width, bottleneck, embedding, adapter, fusion)
 
     def forward(self, features: Tensor, bottleneck: Tensor) -> Tensor:
         """Logits ``(B, K, Z, Y, X)``, one sigmoid a class.
@@ -131,27 +203,28 @@ class LanguageHead(nn.Module):
             features: ``(B, width, Z, Y, X)``.
             bottleneck: ``(B, C, z, y, x)``.
         """
-        weights = self.start + ADAPT * self.controller(self.condition(bottleneck))
-        logits = self.head(functional.leaky_relu(self.project(features), SLOPE), weights)
-        return logits + self.prior[:, None, None, None]
+        _, condition = self.meet(bottleneck)
+        return self.head(features, condition)
 
 
 class LanguageGuidedUNet(nn.Module):
-    """The backbone with the language head."""
+    """The backbone, whose bottleneck and heads language speaks to."""
 
-    def __init__(self, channels: int, width: int, embedding: Tensor) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        embedding: Tensor,
+        adapter: bool = True,
+        fusion: Fusion = "both",
+    ) -> None:
         super().__init__()
         self.backbone = Backbone(channels, width)
-        self.language = LanguageHead(width, self.backbone.bottleneck_channels, embedding)
+        self.language = Language(width, self.backbone.sizes[-1], embedding, adapter, fusion)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, one sigmoid a class."""
-        return self.language(*self.backbone(x))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Weights of version 0.2 are taken too: the head's lay beside the backbone's there."""
-        parts = tuple(f"{prefix}{part}." for part in ("backbone", "language"))
-        for name in [n for n in state_dict if n.startswith(prefix) and not n.startswith(parts)]:
-            renamed = f"{prefix}language.{name.removeprefix(prefix)}"
-            state_dict[renamed] = state_dict.pop(name)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        *levels, bottleneck = self.backbone.encode(x)
+        bottleneck, condition = self.language.meet(bottleneck)
+        features, _ = self.backbone.decode([*levels, bottleneck])
+        return self.language.head(features, condition)

@@ -81,11 +81,13 @@ class Network:
         return self.multiple, self.multiple, self.multiple
 
 
-def _lacaf(shape: Shape) -> nn.Module:
-    from lacaf.model.fusion import LanguageGuidedUNet
+def _lacaf(shape: Shape, *, adapter: bool = True, fusion: str = "both") -> nn.Module:
+    from lacaf.model.fusion import FUSIONS, LanguageGuidedUNet
 
+    if fusion not in FUSIONS:
+        raise ArgumentError(f"takes a fusion of {', '.join(FUSIONS)}, given {fusion!r}")
     assert shape.embedding is not None  # build saw to it
-    return LanguageGuidedUNet(shape.channels, shape.width, shape.embedding)
+    return LanguageGuidedUNet(shape.channels, shape.width, shape.embedding, adapter, fusion)
 
 
 def _unet(shape: Shape) -> nn.Module:
@@ -109,7 +111,7 @@ def _clip_driven(shape: Shape, *, image_only: bool = False) -> nn.Module:
 
 
 NETWORKS = {
-    "lacaf": Network(_lacaf, "the U-Net with a head that text and image write", language=True),
+    "lacaf": Network(_lacaf, "our U-Net, in which text and image attend to each other", language=True),
     "unet": Network(_unet, "our plain U-Net", guided=_lacaf),
     "released": Network(
         _released,
