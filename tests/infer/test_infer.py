@@ -1,5 +1,6 @@
 """Inference: from the model's folder alone, back onto the CT's own grid."""
 
+import hashlib
 import json
 import shutil
 
@@ -82,11 +83,11 @@ def test_probabilities_are_written_only_when_asked_for(trained, case):
     folder, _ = case
     run(trained, folder)
     assert [f.name for f in (folder / "out").iterdir()] == ["labels.nii.gz"]
-    run(trained, folder, save_probabilities=True)
+    details = run(trained, folder, save_probabilities=True)
     labels = volume.read(folder / "out" / "labels.nii.gz").array
     chance = volume.read(folder / "out" / "probability_right_vein.nii.gz")
     assert chance.grid.same_as(ORIGINAL)
-    assert chance.array[labels == 4].min() >= 127
+    assert chance.array[labels == 4].min() >= np.floor(255 * details["threshold"])
 
 
 def test_a_loaded_network_gives_the_same_logits_every_time(trained):
@@ -133,6 +134,20 @@ def test_a_model_of_other_classes_is_refused(trained, tmp_path):
     about = json.loads((copy / "model.json").read_text())
     files.write_json(copy / "model.json", about | {"classes": ["artery", "vein"]})
     with pytest.raises(ModelError, match="artery"):
+        load(copy)
+
+
+def test_a_network_that_was_built_otherwise_is_refused(trained, tmp_path):
+    """As an older version's would be: named the same, with other weights."""
+    copy = tmp_path / "model"
+    shutil.copytree(trained, copy)
+    weights = torch.load(copy / "model.pt", weights_only=True)
+    weights["start"] = weights.pop(next(iter(weights)))
+    torch.save(weights, copy / "model.pt")
+    about = files.read_json(copy / "model.json")
+    about["weights_sha256"] = hashlib.sha256((copy / "model.pt").read_bytes()).hexdigest()
+    files.write_json(copy / "model.json", about)
+    with pytest.raises(ModelError, match="`lacaf` as lacaf .* built it; .*train again"):
         load(copy)
 
 

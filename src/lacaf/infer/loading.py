@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def load(folder: Path, device: str | None = None) -> Model:
 
     Raises:
         ModelError: a file is missing or damaged, the two do not belong together, or the model
-            was made for other classes or channels than this version knows.
+            was made for other classes, channels or by another network than this version knows.
     """
     try:
         about = json.loads((folder / "model.json").read_text())
@@ -68,6 +69,13 @@ def load(folder: Path, device: str | None = None) -> Model:
         patch=about["patch"],
     )
     weights = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        made = about.get("versions", {}).get("lacaf", "another version")
+        raise ModelError(
+            f"{folder}: weights of network `{about['network']}` as lacaf {made} built it; this "
+            f"version ({version('lacaf')}) builds it otherwise: train again, or use that version"
+        ) from None
     network = network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Model(network.eval(), about, where)
