@@ -133,11 +133,14 @@ class Recipe(Section):
     patience: Count | None
     """Validations in a row without a better score after which a training ends; null for never."""
     learning_rate: Positive
-    """Largest step size of AdamW; half a cosine down from it."""
+    """Largest step size of AdamW."""
     weight_decay: NotNegative
     """Weight decay of AdamW."""
     warmup_steps: Annotated[int, Field(ge=0)]
     """Steps in which the learning rate rises from 0."""
+    cooldown: Annotated[float, Field(gt=0, le=1)]
+    """The last part of the steps, as a fraction, in which the rate falls by half a cosine to a
+    hundredth; until then it stays at its largest."""
     ema: Annotated[float, Field(ge=0, lt=1)]
     """What a step leaves of the moving average of the weights, which is then what is validated and
     kept, e.g. 0.999; 0.0 for none."""

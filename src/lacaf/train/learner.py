@@ -112,11 +112,15 @@ class Learner:
         return loss.detach().where(length.isfinite(), torch.nan)
 
     def rate(self, number: int) -> float:
-        """Learning rate of a step: linear warm-up, then half a cosine down to a hundredth."""
+        """Learning rate of a step: linear warm-up, a plateau, half a cosine to a hundredth.
+
+        On the plateau most is learnt; it is the fall that makes it show (Hägele 2024).
+        """
         done, recipe = number - 1, self.recipe
         if done < recipe.warmup_steps:
             return recipe.learning_rate * (done + 1) / recipe.warmup_steps
-        fraction = (done - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+        begin = max(recipe.warmup_steps, (1 - recipe.cooldown) * recipe.steps)
+        fraction = max(0.0, done - begin) / max(1, recipe.steps - begin)
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
     def state(self) -> dict[str, Any]:
