@@ -39,10 +39,12 @@ def with_changes(page: str) -> whole.Params:
 def test_a_network_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "NETWORKS", networks.NETWORKS.copy())
     written_into(networks, example("network.md", "python"))
-    network = networks.build("segresnet", 1, channels=4)
-    assert network(torch.zeros(1, 4, 16, 16, 16)).shape == (1, len(CLASSES), 16, 16, 16)
+    vectors = torch.randn(len(CLASSES), 24)
+    for embedding in (None, vectors):
+        network = networks.build("basic_unet", 1, embedding, arguments={"dropout": 0.1})
+        assert network(torch.zeros(1, 5, 32, 32, 32)).shape == (1, len(CLASSES), 32, 32, 32)
     monkeypatch.setattr("lacaf.params.train.NETWORKS", networks.NETWORKS)
-    assert with_changes("network.md").runs() == {"segresnet-s0": ("segresnet", 0)}
+    assert set(with_changes("network.md").runs()) == {"basic-s0", "basic_language-s0"}
 
 
 def test_a_loss_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

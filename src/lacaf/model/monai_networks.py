@@ -29,8 +29,9 @@ SWIN_FEATURES = 12
 def halvings(patch: Sequence[int]) -> tuple[int, int, int]:
     """How often nnU-Net halves each axis of a patch on an isotropic grid.
 
-    The rule is that of ``get_pool_and_conv_props`` in nnU-Net v2. Where nnU-Net would enlarge a patch whose voxels cannot be halved so often, the axis is halved
-    as often as it can be: the patch is the user's.
+    The rule is that of ``get_pool_and_conv_props`` in nnU-Net v2. Where nnU-Net would enlarge a
+    patch whose voxels cannot be halved so often, the axis is halved as often as it can be: the
+    patch is the user's.
     """
     found = []
     for length in patch:

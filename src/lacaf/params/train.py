@@ -103,8 +103,8 @@ class Recipe(Section):
     """Feature channels at full resolution; what follows from it, the registry says of each
     network."""
     arguments: dict[str, Any]
-    """What the network's builder takes beside these, by its own names, e.g. `{depths: [2, 2, 2,
-    2]}`; an experiment replaces them as a whole."""
+    """What the network's builder takes beside these, by its own names, e.g. `{image_only: true}`;
+    an experiment replaces them as a whole."""
     pretrained: str | None
     """File of weights to start from, relative to the working directory; null for fresh ones."""
     patch: Patch
