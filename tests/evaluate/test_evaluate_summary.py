@@ -8,7 +8,7 @@ import pytest
 from lacaf.classes import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
 from lacaf.evaluate.metrics import Scales, subject_keys
-from lacaf.evaluate.statistics import holm, statistics, wilcoxon
+from lacaf.statistics import holm, statistics, wilcoxon
 from lacaf.evaluate.subjects import groups
 from lacaf.evaluate.summary import COLUMNS
 from lacaf.fault import Refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lacaf.evaluate.formats import cell, markdown
+from lacaf.table import cell, markdown
 from lacaf.evaluate.surface import nsd_name
 
 #: Heading → key, for classes and groups; the NSD columns stand between them.
