@@ -36,7 +36,10 @@ def flat(section: object, above: str = "") -> set[str]:
 
 
 #: Keys whose value is keyed by the user.
-ENDS = {"codings", "embed.prompts", "train.loss", "train.experiments", "infer.models"}
+ENDS = {
+    *("codings", "embed.prompts", "train.loss", "train.experiments", "infer.models"),
+    *("study.experiments", "study.tables"),
+}
 
 
 def test_every_key_of_the_parameters_is_told() -> None:

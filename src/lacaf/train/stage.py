@@ -19,7 +19,7 @@ from lacaf.model.device import describe
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import build
 from lacaf.params.crop import Crop
-from lacaf.params.train import Recipe
+from lacaf.params.train import Recipe, is_full
 from lacaf.train.checkpoint import Checkpoint
 from lacaf.train.failures import TrainingFailed, told
 from lacaf.train.learner import Learner
@@ -68,8 +68,12 @@ def train(
         raise CasesError("\n".join(faults))
     _check_shares(recipe, machine.processes.world)
     learn, check = (read(cases.values(), split, data) for split in ("train", "val"))
+    used = recipe.cases.chosen({case.case: case.coverage for case in learn})
+    learn = [case for case in learn if case.case in used]
     if not learn:
-        raise TrainingFailed("no usable case in split train; see the refused cases' records")
+        raise TrainingFailed(
+            "no usable case in split train; see the refused cases' records, and train.cases"
+        )
     embedding = _embedding(data, recipe)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     torch.manual_seed(seed)
@@ -95,7 +99,11 @@ def train(
         "embedding": embedding,
         "params": recipe.model_dump(mode="json") | {"crop": crop.model_dump()},
         "cases": {
-            split: {"count": len(group), "coverage": counts(group)}
+            split: {
+                "count": len(group),
+                "full": sum(is_full(case.coverage) for case in group),
+                "coverage": counts(group),
+            }
             for split, group in (("train", learn), ("val", check))
         },
         "versions": {name: version(name) for name in PACKAGES},
