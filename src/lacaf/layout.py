@@ -161,8 +161,8 @@ def learnt_from(
         Missing: an earlier stage has not been run.
     """
     chosen = params.train.recipe(experiment).cases
-    prepared = {
-        case.case: [case.split, files.read_json(record("prepare", case.case))]
+    prepared: dict[str, tuple[str, Any]] = {
+        case.case: (case.split, files.read_json(record("prepare", case.case)))
         for case in cases
         if case.split in ("train", "val")
     }
