@@ -14,7 +14,7 @@ from lacaf.report.manifest import package_version
 from lacaf.report.rendering import render
 from lacaf.table import Table, cell
 
-#: The metrics that have a figure, from the first; the tables have all.
+#: The metrics that have a figure, from the first.
 DRAWN = 5
 
 
@@ -79,4 +79,6 @@ def _curve(table: Mapping[str, Any], content: Mapping[str, Any], metric: str, ti
         learnt = next(iter(experiments[row["experiment"]]["runs"].values()))["learnt_from"]
         line = series.setdefault(f"{learnt['full']} full cases", [])
         line.append((learnt["count"] - learnt["full"], row["scores"][metric]))
+    if len({number for line in series.values() for number, _ in line}) < 2:
+        return ""
     return curve(title, series, "half-labelled cases")

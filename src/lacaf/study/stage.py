@@ -7,7 +7,7 @@ from typing import Any
 
 from lacaf.params.study import Study, Table
 from lacaf.study.comparison import corrected, difference, estimate, remarks
-from lacaf.study.scores import Scored, heading, means, metrics
+from lacaf.study.scores import HEADLINES, Scored, heading, means, metrics
 
 
 def study(section: Study, runs: Mapping[str, Scored]) -> dict[str, Any]:
@@ -67,8 +67,11 @@ def _table(table: Table, runs: Sequence[Scored], names: Sequence[str]) -> dict[s
         others = {}
         if name != table.against:
             others = {metric: difference(of[name], base, metric) for metric in names}
+            for metric in names[HEADLINES:]:
+                others[metric] |= {"p": None, "p_holm": None}
         rows.append({"experiment": name, "scores": scores, "differences": others})
-    corrected([entry for row in rows for entry in row["differences"].values()])
+    tests = [row["differences"][m] for row in rows if row["differences"] for m in names[:HEADLINES]]
+    corrected(tests)
     seen = [s for row in rows for s in row["scores"].values()]
     patients = max((entry["patients"] for entry in seen), default=0)
     seeds = min((entry["seeds"] for entry in seen), default=0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lacaf.statistics import MIN_PATIENTS
+from lacaf.study.scores import HEADLINES
 from lacaf.table import Cell, Estimate, Table
 
 #: Columns of the table that holds everything.
@@ -13,9 +14,6 @@ COLUMNS = (
     *("table", "experiment", "metric", "seeds", "patients", "mean", "low", "high", "seed_sd"),
     *("against", "difference", "difference_low", "difference_high", "p", "p_holm"),
 )
-
-#: So many metrics stand in the tables for readers, from the first; the CSV has them all.
-SHOWN = 5
 
 MEANS = "Mean over patients and seeds [95 % interval over both]; ± is the spread of seeds (SD)."
 DIFFERENCES = (
@@ -44,7 +42,7 @@ def everything(content: Mapping[str, Any]) -> Table:
 
 def tables(content: Mapping[str, Any]) -> list[Table]:
     """Two tables for each of the study's: ``<name>``, the scores, and ``<name>_differences``."""
-    shown = dict(list(content["metrics"].items())[:SHOWN])
+    shown = dict(list(content["metrics"].items())[:HEADLINES])
     made = []
     for name, table in content["tables"].items():
         made += [_scores(name, table, shown), _differences(name, table, shown)]
