@@ -45,7 +45,7 @@ def test_tables_and_page_are_there_and_say_that_one_patient_is_too_few(finished:
         for name in ("networks", "networks_differences")
         for ending in ("csv", "md", "tex")
     }
-    assert "1 patients are too few" in (folder / "study.md").read_text()
+    assert "1 patient is too few" in (folder / "study.md").read_text()
     assert "Study" in (finished.folder / "reports/study.html").read_text()
 
 

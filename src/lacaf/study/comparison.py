@@ -78,7 +78,8 @@ def remarks(patients: int, seeds: int) -> list[str]:
     told = []
     if patients < MIN_PATIENTS:
         told.append(
-            f"{patients} patients are too few to say: below {MIN_PATIENTS} there is no interval "
+            f"{patients} {'patient is' if patients == 1 else 'patients are'} too few to say: below "
+            f"{MIN_PATIENTS} there is no interval "
             "and no test."
         )
     elif 2 / 2**patients > 0.05:
