@@ -2,9 +2,13 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
-from project import Project, make_project
+from project import REPOSITORY, Project, make_project
+
+from lacaf.params import whole
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +25,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.change_params(small)
     project.run("snakemake", "study")
     return project
+
+
+def test_the_whole_study_is_planned(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    shutil.copy(REPOSITORY / "params/study.yaml", project.folder / "params.yaml")
+    shutil.copy(REPOSITORY / "params/study_cases.csv", project.folder / "data/cases.csv")
+    plan = project.run("snakemake", "-n", "study", "--quiet", "rules")
+    jobs = dict(line.split() for line in plan.splitlines() if line.startswith("study_"))
+    study = whole.load(REPOSITORY / "params/study.yaml").study
+    runs = len(study.experiments) * len(study.seeds)
+    assert jobs == {"study_run": str(runs), "study_tables": "1"}
 
 
 def test_each_run_leaves_a_model_and_a_row_a_test_case(finished: Project) -> None:
