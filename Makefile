@@ -63,10 +63,10 @@ schema: setup
 	python -m lacaf.params.reference > workflow/schemas/params.schema.json
 
 # DVC brings files back with new modification times. Once its checksums prove that all is as
-# recorded, Snakemake is told so.
+# recorded, Snakemake is told so. A study has a file of its own and may never have been run.
 pull: setup
-	dvc pull
-	test -z "$$(dvc status --json | grep -v '^{}$$')" || { dvc status; exit 1; }
+	dvc pull dvc.yaml
+	test -z "$$(dvc status dvc.yaml --json | grep -v '^{}$$')" || { dvc status dvc.yaml; exit 1; }
 	snakemake --touch --cores all all
 
 dag: setup
@@ -84,5 +84,5 @@ lock:
 
 clean:
 	rm -rf data/raw data/truth data/convert data/crop data/harmonize data/prepare data/checkpoints data/embed data/train \
-	  data/infer data/evaluate logs reports/index.html reports/cohort.html reports/manifest.json \
+	  data/infer data/evaluate data/study logs reports/index.html reports/study.html reports/cohort.html reports/manifest.json \
 	  reports/lacaf.ctbl reports/figures reports/cases reports/inspect .snakemake

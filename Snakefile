@@ -25,6 +25,7 @@ try:
 except (section.ParamsError, case_table.CasesError) as fault:
     raise WorkflowError(str(fault)) from None
 
+STUDY = PARAMS.of_study()
 RUNS = [*PARAMS.runs(), *PARAMS.infer.models]
 LEARNT = [case.case for case in CASES.values() if case.split in ("train", "val")]
 TEST = [case.case for case in CASES.values() if case.split == "test"]
@@ -65,6 +66,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/study.smk"
 
 
 localrules:
@@ -78,3 +80,4 @@ localrules:
     train,
     infer,
     evaluate,
+    study,

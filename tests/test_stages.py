@@ -9,7 +9,12 @@ from lacaf import digests, layout, stages
 from lacaf.cases import Case
 
 ROOT = Path(__file__).parents[1]
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+#: The study has a file of its own: plain `dvc repro` is not to start its trainings.
+DVC = {
+    word: stage
+    for file in ("dvc.yaml", "study/dvc.yaml")
+    for word, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
 CASE = Case("c1", "p1", Path("raw/c1"), None, None, "", "predict")
 
 
@@ -53,8 +58,10 @@ def test_dvc_depends_on_the_code_that_the_stage_imports_and_on_no_other(word):
         if file.is_file() and "__pycache__" not in file.parts
     }
     codings = {digests.ROOT / "codings.yaml"} if stages.stage_of(word).coding else set()
-    caches = [digests.code(cache) for cache, within in CACHES.items() if within == word]
-    needed = set(digests.code(word)).union(*caches) | codings
+    words = (word, *stages.stage_of(word).runs)
+    caches = [digests.code(cache) for cache, within in CACHES.items() if within in words]
+    codes = [digests.code(other) for other in words]
+    needed = set().union(*codes, *caches) | codings
     assert {p.relative_to(ROOT).as_posix() for p in needed - found} == set(), "missing in dvc.yaml"
     assert {p.relative_to(ROOT).as_posix() for p in found - needed} == set(), "not needed"
 
@@ -115,3 +122,4 @@ def test_a_new_stage_is_one_declaration(monkeypatch):
     assert layout.row("export", CASE) == {}
     hears = {w for w in DVC if digests.ROOT / "stages.py" in digests.code(w)}
     assert hears == {"report"}
+    # what the study runs itself counts among its own dependencies in study/dvc.yaml

@@ -164,11 +164,19 @@ def learnt_from(
     Raises:
         Missing: an earlier stage has not been run.
     """
-    prepared = {
-        case.case: [case.split, files.read_json(record("prepare", case.case))]
+    chosen = params.train.recipe(experiment).cases
+    prepared: dict[str, tuple[str, Any]] = {
+        case.case: (case.split, files.read_json(record("prepare", case.case)))
         for case in cases
         if case.split in ("train", "val")
     }
+    learnt = {
+        name: read["coverage"]
+        for name, (split, read) in prepared.items()
+        if split == "train" and read["status"] == "ok"
+    }
+    for name in set(learnt) - set(chosen.chosen(learnt)):  # what is left out decides nothing
+        del prepared[name]
     vectors = [files.read_json(path) for path in embedding(experiment, params)]
     weights = [digests.digest_path(path) for path in pretrained(experiment, params)]
     parts = {

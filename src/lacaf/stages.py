@@ -26,6 +26,7 @@ class Stage:
         coding: whether the meaning of the case's coding decides what it makes.
         within: the stage of ``dvc.yaml`` that makes it, for a cache, which DVC does not keep and
             whose own parameters there are none; empty for a stage of its own.
+        runs: stages whose work it does itself, for many experiments; their code decides too.
     """
 
     word: str
@@ -36,6 +37,7 @@ class Stage:
     row: tuple[str, ...] = ()
     coding: bool = False
     within: str = ""
+    runs: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,6 +92,11 @@ STAGES = (
     Stage(
         "report", "pages that open offline", "reports", "manifest.json",
         reads=("convert", "crop", "harmonize", "infer", "evaluate"),
+    ),
+    Stage(
+        "study", "many experiments with several seeds each, compared", "data/study/{run}",
+        "scores.json", reads=("convert", "crop", "harmonize", "prepare", "embed"),
+        runs=("train", "infer", "evaluate", "report"),
     ),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXPERIMENT = "lacaf"
+
+#: The tag by which MLflow shows a run below another.
+PARENT = "mlflow.parentRunId"
+#: The tag that tells a study's run from others'.
+STUDY = "study"
 
 
 class Tracker:
@@ -95,14 +100,71 @@ def store() -> None:
     logging.getLogger("alembic").setLevel(logging.ERROR)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(uri)
-    with (root / ".mlflow.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone():
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             local = uri.startswith("sqlite:")
             mlflow.create_experiment(
                 EXPERIMENT, artifact_location=(root / "mlruns").as_uri() if local else None
             )
         mlflow.set_experiment(EXPERIMENT)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time in this folder."""
+    with (Path.cwd() / ".mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def study(digest: str) -> str | None:
+    """Id of the run that the trainings of a study stand under; whoever comes first makes it.
+
+    Args:
+        digest: what tells the study from others; a tag of the run.
+
+    Returns:
+        None where there is no MLflow.
+    """
+    if not available():
+        return None
+    import mlflow
+    from mlflow import MlflowClient
+
+    store()
+    client = MlflowClient()
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None, "store() made it"
+    with _alone():
+        found = client.search_runs([experiment.experiment_id], f"tags.{STUDY} = '{digest}'")
+        if found:
+            return found[0].info.run_id
+        tags = {STUDY: digest, "git_commit": git_commit()}
+        return client.create_run(experiment.experiment_id, tags=tags, run_name="study").info.run_id
+
+
+def end_study(run_id: str | None, children: Iterable[str | None], results: Iterable[Path]) -> None:
+    """Put a study's trainings under its run, give it the results, and end it.
+
+    Args:
+        run_id: the study's run; None does nothing.
+        children: ids of the trainings' runs; those that the store lacks are left out.
+        results: files and folders.
+    """
+    if run_id is None or reopen(run_id).run_id is None:
+        return
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    for child in children:
+        if child is not None and reopen(child).run_id is not None:
+            client.set_tag(child, PARENT, run_id)
+    for path in results:
+        if path.is_dir():
+            client.log_artifacts(run_id, str(path), path.name)
+        else:
+            client.log_artifact(run_id, str(path))
+    client.set_terminated(run_id)
 
 
 @contextmanager

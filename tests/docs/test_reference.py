@@ -37,12 +37,8 @@ def flat(section: object, above: str = "") -> set[str]:
 
 #: Keys whose value is keyed by the user.
 ENDS = {
-    "codings",
-    "embed.prompts",
-    "train.arguments",
-    "train.loss",
-    "train.experiments",
-    "infer.models",
+    *("codings", "embed.prompts", "train.arguments", "train.loss", "train.experiments"),
+    *("infer.models", "study.experiments", "study.tables"),
 }
 
 

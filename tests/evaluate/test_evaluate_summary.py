@@ -8,11 +8,11 @@ import pytest
 from lacaf.classes import CLASSES
 from lacaf.evaluate import compare, headline, summarize, tables
 from lacaf.evaluate.metrics import Scales, subject_keys
-from lacaf.evaluate.statistics import holm, statistics, wilcoxon
 from lacaf.evaluate.subjects import groups
 from lacaf.evaluate.summary import COLUMNS
 from lacaf.fault import Refusal
 from lacaf.params import whole as params
+from lacaf.statistics import holm, statistics, wilcoxon
 
 SETTINGS = params.Evaluate(
     nsd_tolerances_mm=[1.0, 2.0], calibre_edges_mm=[1.0, 2.0, 4.0], bootstrap=200

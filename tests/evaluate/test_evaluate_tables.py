@@ -10,8 +10,8 @@ from project import REPOSITORY
 from test_evaluate_summary import RUNS, SETTINGS, record, records
 
 from lacaf.evaluate import summarize, tables
-from lacaf.evaluate.formats import Estimate, Table, cell
 from lacaf.evaluate.tables import NAMES
+from lacaf.table import Estimate, Table, cell
 
 TABLE = Table(
     "example",

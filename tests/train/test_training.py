@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from trainings import history, run, without_split, without_time
-from tubes import lay_out
+from tubes import lay_out, parameters
 
-from lacaf import fault, files
+from lacaf import fault, files, layout
 from lacaf.cases import CasesError
 from lacaf.classes import CLASSES
 from lacaf.infer import load
@@ -99,6 +99,25 @@ def test_the_model_needs_nothing_but_its_folder(project):
     assert str(project[0]) not in json.dumps(about)
     weights = torch.load(out / "model.pt", weights_only=True)
     assert all(torch.isfinite(w).all() for w in weights.values())
+
+
+def test_so_many_full_and_half_labelled_cases_are_learnt_from(project):
+    _, out, _ = run(project, cases={"full": None, "half": 0})
+    learnt = json.loads((out / "model.json").read_text())["cases"]["train"]
+    assert (learnt["count"], learnt["full"]) == (1, 1)
+    with pytest.raises(TrainingFailed, match=r"train\.cases"):
+        run(project, name="none", cases={"full": 0, "half": 0})
+
+
+def test_a_case_that_is_not_used_decides_nothing(project, monkeypatch):
+    folder, cases = project
+    monkeypatch.chdir(folder)
+    params = parameters({"cases": {"full": None, "half": 0}})
+    before = layout.learnt_from("guided", 0, params, cases.values())
+    path = folder / "data/prepare/half/prepare.json"
+    files.write_json(path, files.read_json(path) | {"shape": [1, 1, 1]})
+    assert layout.learnt_from("guided", 0, params, cases.values()) == before
+    assert layout.learnt_from("guided", 0, parameters(), cases.values()) != before
 
 
 def test_the_baseline_knows_no_language(project):

@@ -5,7 +5,18 @@ One file a group of commands; importing it adds them to the application, in the 
 the stages that need no network start fast.
 """
 
-from lacaf.cli import data, plan, models, scores, report, export, project  # isort: skip
+from lacaf.cli import data, plan, models, scores, report, study, export, project  # isort: skip
 from lacaf.cli.entry import app, main
 
-__all__ = ["app", "data", "export", "main", "models", "plan", "project", "report", "scores"]
+__all__ = [
+    "app",
+    "data",
+    "export",
+    "main",
+    "models",
+    "plan",
+    "project",
+    "report",
+    "scores",
+    "study",
+]

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lacaf import digests, files, layout, records, tracking
-from lacaf.cases import Case
+from lacaf import digests, files, layout, records
 from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
-from lacaf.fault import Fault, Missing
-from lacaf.machine import cores
+from lacaf.cli.training import Options, run_training
+from lacaf.fault import Missing
 from lacaf.params import whole as parameters
 from lacaf.params.embed import Encoder
 from lacaf.params.section import ParamsError
-
-if TYPE_CHECKING:
-    from lacaf.train import Checkpoint
-
-#: What MLflow runs to serve a model, see there.
-SERVED = Path(__file__).parents[1] / "infer" / "served.py"
 
 
 @app.command()
@@ -81,96 +72,18 @@ def train(
             f"params.yaml: train.experiments has no {experiment!r}; "
             f"it has {', '.join(params.train.experiments) or 'none'}"
         )
-    from lacaf.model.device import choose
-    from lacaf.train import Checkpoint, Machine, given, joined
-    from lacaf.train import train as stage
+    from lacaf.train import given
 
-    rank, world, local = given()
-    if processes > 1 and world == 1:
+    if processes > 1 and given()[1] == 1:
         _together(processes)
-    _check_prepared(cases)
     name = f"{experiment}-s{seed}"
-    checkpoint = Checkpoint(
-        layout.checkpoint(name), layout.learnt_from(experiment, seed, params, cases.values())
-    )
-    begun = (checkpoint.read() or {}).get("run_id")
-    chosen = choose(device, local)
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # Slurm's tasks have cores of their own
-    own = cores() // here
-    read_ahead = max(1, min(8, own)) if chosen.type == "cuda" else 0
-    with (
-        checkpoint.held() if rank == 0 else nullcontext(),
-        joined(chosen) as together,
-        _tracked(experiment, seed, params, checkpoint, begun, silent=rank > 0) as tracker,
-    ):
-        machine = Machine(
-            chosen, together, read_ahead if workers is None else workers, compiled, save_every
-        )
-        folder = layout.folder("train", name)
-        numbers = stage(
-            experiment, seed, params.train.recipe(experiment), params.crop, cases, layout.DATA,
-            folder, tracker, machine, checkpoint,
-        )  # fmt: skip
-        if rank == 0:
-            for file in sorted(folder.iterdir()):
-                if file.suffix != ".pt":
-                    tracker.artifact(file)
-            tracking.log_model(tracker, folder, SERVED)
-            checkpoint.remove()
-    if rank == 0:
+    numbers = run_training(
+        experiment, seed, params, cases, layout.folder("train", name), layout.checkpoint(name),
+        Options(device, workers, compiled, save_every),
+    )  # fmt: skip
+    if numbers is not None:
         told = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if v is not None)
         print(f"{name}: {told}")
-
-
-def _check_prepared(cases: Mapping[str, Case]) -> None:
-    """What is learnt from must be what crop and harmonize say now.
-
-    Snakemake sees to it. Here it is asked of their records alone, for who trains by hand; where
-    these are not at hand (on a GPU node) it is taken on trust.
-    """
-    for name, case in cases.items():
-        path = layout.record("prepare", name)
-        if case.split not in ("train", "val") or not path.exists():
-            continue
-        known = files.read_json(path).get("records", {})
-        now = layout.read_records("prepare", name)
-        if changed := [word for word, digest in now.items() if known.get(word, digest) != digest]:
-            raise Fault(
-                f"{name} was prepared before {' and '.join(changed)} changed; run "
-                "`snakemake prepare` first"
-            )
-
-
-@contextmanager
-def _tracked(
-    experiment: str,
-    seed: int,
-    params: parameters.Params,
-    checkpoint: Checkpoint,
-    begun: str | None,
-    silent: bool,
-) -> Iterator[tracking.Tracker]:
-    """The training's run in MLflow; none in all processes but the first."""
-    if silent:
-        yield tracking.Tracker()
-        return
-    recipe = params.train.recipe(experiment)
-    logged = tracking.flat(
-        {
-            "experiment": experiment,
-            "seed": seed,
-            "crop": params.crop.model_dump(),
-            "train": recipe.model_dump(),
-        }
-    )
-    tags = {"git_commit": tracking.git_commit()}
-    if recipe.encoder:
-        embedding = files.read_json(layout.record("embed", recipe.encoder, recipe.prompts))
-        tags |= {"embedding_hash": embedding["hash"]}
-        logged |= tracking.flat({"prompt": embedding["prompts"]})
-    data = checkpoint.made_from["cases"]
-    with tracking.run(f"{experiment}-s{seed}", logged, tags, data, begun) as tracker:
-        yield tracker
 
 
 def _together(processes: int) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lacaf.evaluate.formats import Estimate, Table
 from lacaf.evaluate.rows import NUMBER, WHOLE
-from lacaf.evaluate.statistics import MIN_PAIRS, holm, interval, wilcoxon
 from lacaf.evaluate.summary import ABOUT
 from lacaf.fault import Refusal
+from lacaf.statistics import MIN_PAIRS, holm, interval, wilcoxon
+from lacaf.table import Estimate, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

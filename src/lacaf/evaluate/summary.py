@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from lacaf.classes import CLASSES
 from lacaf.evaluate.metrics import unit
 from lacaf.evaluate.rows import NUMBER, WHOLE, rows
-from lacaf.evaluate.statistics import statistics
 from lacaf.evaluate.surface import nsd_name
 from lacaf.evaluate.tree import band_names, generation_names
+from lacaf.statistics import statistics
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lacaf.classes import CLASSES, SIDES
 from lacaf.evaluate.classification import BOTH
 from lacaf.evaluate.comparison import comparison
-from lacaf.evaluate.formats import Cell, Estimate, Table
 from lacaf.evaluate.metrics import columns as asked
 from lacaf.evaluate.subjects import groups
 from lacaf.evaluate.surface import nsd_name
 from lacaf.evaluate.tree import band_names, generation_names
+from lacaf.table import Cell, Estimate, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lacaf.evaluate.formats import cell, markdown
 from lacaf.evaluate.surface import nsd_name
+from lacaf.table import cell, markdown
 
 #: Heading → key, for classes and groups; the NSD columns stand between them.
 OVERLAP = {"DSC": "dsc"}

@@ -14,7 +14,7 @@ from lacaf.classes import CLASSES, TABLE
 from lacaf.coverage import on_the_other_side
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
-from lacaf.infer.loading import load
+from lacaf.infer.loading import Model, load
 from lacaf.model.device import describe
 from lacaf.model.inputs import network_input
 from lacaf.model.window import probabilities
@@ -34,14 +34,14 @@ SPACING_TOLERANCE = 0.01
 
 
 def infer(
-    model_folder: Path,
+    model: Model | Path,
     converted: Path,
     cropped: Path,
     folder: Path,
     params: Infer,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Segment one case.
+    """Segment one case with a model, or with that in a folder, which ``device`` is for.
 
     Reads the image and the lungs on the working grid, and the grid of the CT; writes
     ``labels.nii.gz`` (uint8, 0 and the classes) on the CT's grid into ``folder`` and, if asked for,
@@ -56,7 +56,8 @@ def infer(
         ModelError: the model's folder is not usable.
     """
     begin = time.monotonic()
-    model = load(model_folder, device)
+    if isinstance(model, Path):
+        model = load(model, device)
     image = volume.read(cropped / "image.nii.gz")
     lungs = volume.read(cropped / "lungs.nii.gz")
     original = volume.read_grid(converted / "image.nii.gz")

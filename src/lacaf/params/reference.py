@@ -20,7 +20,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from lacaf.params.section import Section
-from lacaf.params.train import Early, Recipe, Train
+from lacaf.params.study import Study
+from lacaf.params.train import PARTS, Recipe, Train
 from lacaf.params.whole import Params
 
 UNIT = re.compile(r"\s*\[([^\]]+)\]")
@@ -120,9 +121,11 @@ def allowed(field: Mapping[str, Any]) -> str:
     if field.get("type") == "object":
         named = [*field.get("patternProperties", {}).values(), field.get("additionalProperties")]
         return f"by name: {allowed(named[0])}" if isinstance(named[0], Mapping) else "any keys"
+    if "$ref" in field:
+        return f"a {field['$ref'].rsplit('/', 1)[-1].lower()}"
     words = {"integer": "integer", "number": "number", "string": "text", "boolean": "true, false"}
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
-    kind = words.get(str(field.get("type")), "null" if field.get("type") == "null" else "a coding")
+    kind = words.get(str(field.get("type")), "null")
     limits = [f"{sign} {field[bound]:g}" for bound, sign in bounds.items() if bound in field]
     return " ".join([kind, ", ".join(limits)]).strip()
 
@@ -139,12 +142,17 @@ def schema() -> dict[str, Any]:
         for name, meaning in meanings(model).items():
             _definition(model, whole)["properties"][name]["description"] = meaning
     train = _definition(Train, whole)["properties"]
-    early = _definition(Early, whole)
     changes = {name: train[name] for name in Recipe.model_fields}
-    changes["early"] = {key: value for key, value in early.items() if key != "required"}
+    for name in PARTS:
+        part = _definition(Recipe.model_fields[name].annotation, whole)  # type: ignore[arg-type]
+        changes[name] = {key: value for key, value in part.items() if key != "required"}
     one = {"type": "object", "additionalProperties": False, "properties": changes}
-    [pattern] = train["experiments"]["patternProperties"]
-    train["experiments"] |= {"patternProperties": {pattern: one}, "additionalProperties": False}
+    for experiments in (
+        train["experiments"],
+        _definition(Study, whole)["properties"]["experiments"],
+    ):
+        [pattern] = experiments["patternProperties"]
+        experiments |= {"patternProperties": {pattern: one}, "additionalProperties": False}
     return whole
 
 

@@ -35,10 +35,11 @@ def _known_supervision(name: str) -> str:
     return name
 
 
-def _different(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError("a seed stands there twice")
-    return seeds
+def different(values: list[Any]) -> list[Any]:
+    """Refuse a list that holds a value twice."""
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"{twice[0]} stands there twice")
+    return values
 
 
 def _rising(window: list[float]) -> list[float]:
@@ -89,8 +90,35 @@ class Augment(Section):
     """Darks and brights of each window spread or drawn together by an exponent from 0.7 to 1.5."""
 
 
+class Amount(Section):
+    """How much of the training cases is used: the first of each kind, in the case table's order."""
+
+    full: Annotated[int, Field(ge=0)] | None
+    """Cases of which every class is known; null for all of them."""
+    half: Annotated[int, Field(ge=0)] | None
+    """Cases of which some class is unknown; null for all of them."""
+
+    def chosen(self, coverages: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Names of the cases that are used.
+
+        Args:
+            coverages: state of each class, by case, in the case table's order.
+        """
+        full = [name for name, states in coverages.items() if is_full(states)]
+        half = [name for name in coverages if name not in full]
+        used = {*full[: self.full], *half[: self.half]}
+        return [name for name in coverages if name in used]
+
+
+def is_full(coverage: Mapping[str, str]) -> bool:
+    """Whether every class of a case is known: labelled, or known to be absent."""
+    return "unknown" not in coverage.values()
+
+
 class Recipe(Section):
     """How one model is trained."""
+
+    cases: Amount
 
     network: Annotated[str, AfterValidator(_known_network)]
     """A network by its name in the registry."""
@@ -207,7 +235,7 @@ class Train(Recipe):
     experiments: dict[Name, dict[str, Any]]
     """Experiments by name: the keys of `train` that each has otherwise, e.g.
     `{network: unet, encoder: null}`; empty braces for none."""
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_different)]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(different)]
     """Each experiment is trained once with each of these."""
 
     def recipe(self, experiment: str) -> Recipe:
@@ -217,12 +245,20 @@ class Train(Recipe):
             KeyError: there is no such experiment.
             ValidationError: it is no recipe.
         """
+        return self.changed(self.experiments[experiment])
+
+    def changed(self, changes: Mapping[str, Any]) -> Recipe:
+        """The section's own recipe with some keys otherwise.
+
+        Raises:
+            ValidationError: that is no recipe.
+        """
         base = self.model_dump(exclude={"experiments", "seeds"})
-        return Recipe.model_validate(_changed(base, self.experiments[experiment]))
+        return Recipe.model_validate(_changed(base, changes))
 
 
 #: Sections inside a recipe.
-PARTS = ("early", "augment")
+PARTS = ("cases", "early", "augment")
 
 
 def _changed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from lacaf.params.infer import Infer
 from lacaf.params.phantom import Phantom
 from lacaf.params.report import Report
 from lacaf.params.section import ParamsError, Section
+from lacaf.params.study import Study
 from lacaf.params.train import Recipe, Train
 
 #: Where a key of an older version went.
@@ -45,6 +46,7 @@ class Params(Section):
     infer: Infer
     evaluate: Evaluate
     report: Report
+    study: Study
 
     def all_codings(self) -> dict[str, Coding]:
         """The shipped codings and the user's own; the user's win."""
@@ -58,9 +60,15 @@ class Params(Section):
             for seed in self.train.seeds
         }
 
+    def of_study(self) -> Params:
+        """The same parameters, with the study's experiments and seeds in the place of train's."""
+        own = {"experiments": self.study.experiments, "seeds": self.study.seeds}
+        return self.model_copy(update={"train": self.train.model_copy(update=own)})
+
     def embeddings(self) -> list[tuple[str, str]]:
         """Encoder and set of prompts of all experiments that have one, each pair once."""
-        recipes = (self.train.recipe(name) for name in self.train.experiments)
+        experiments = (*self.train.experiments.values(), *self.study.experiments.values())
+        recipes = (self.train.changed(changes) for changes in experiments)
         return sorted({(r.encoder, r.prompts) for r in recipes if r.encoder})
 
 
@@ -114,10 +122,15 @@ def unchanged(config: Any, path: Path = Path("params.yaml")) -> None:
 
 def _of_experiments(params: Params) -> Iterator[str]:
     """What is wrong with the recipes that the experiments make."""
-    for name in params.train.experiments:
-        place = ("train", "experiments", name)
+    named = [
+        (("train", "experiments", name), own) for name, own in params.train.experiments.items()
+    ]
+    named += [
+        (("study", "experiments", name), own) for name, own in params.study.experiments.items()
+    ]
+    for place, changes in named:
         try:
-            recipe = params.train.recipe(name)
+            recipe = params.train.changed(changes)
         except ValidationError as error:
             for fault in error.errors():
                 yield _told(fault, (*place, *fault["loc"]), Recipe, len(place))

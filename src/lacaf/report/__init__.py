@@ -3,5 +3,6 @@
 from lacaf.report.casepage import write_case
 from lacaf.report.findings import gather
 from lacaf.report.stage import report
+from lacaf.report.studypage import study_charts, study_page
 
-__all__ = ["gather", "report", "write_case"]
+__all__ = ["gather", "report", "study_charts", "study_page", "write_case"]

@@ -19,7 +19,7 @@ from lacaf.model.device import describe
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import build, try_out
 from lacaf.params.crop import Crop
-from lacaf.params.train import Recipe
+from lacaf.params.train import Recipe, is_full
 from lacaf.train.checkpoint import Checkpoint
 from lacaf.train.failures import TrainingFailed, told
 from lacaf.train.learner import Learner
@@ -70,8 +70,12 @@ def train(
     _check_shares(recipe, machine.processes.world)
     learn = read(cases.values(), "train", data, recipe.labels)
     check = read(cases.values(), "val", data)  # scored on labels, whatever is learnt from
+    used = _used(recipe, cases, data)
+    learn = [case for case in learn if case.case in used]
     if not learn:
-        raise TrainingFailed("no usable case in split train; see the refused cases' records")
+        raise TrainingFailed(
+            "no usable case in split train; see the refused cases' records, and train.cases"
+        )
     embedding = _embedding(data, recipe)
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     torch.manual_seed(seed)
@@ -100,7 +104,11 @@ def train(
         "embedding": embedding,
         "params": recipe.model_dump(mode="json") | {"crop": crop.model_dump()},
         "cases": {
-            split: {"count": len(group), "coverage": counts(group)}
+            split: {
+                "count": len(group),
+                "full": sum(is_full(case.coverage) for case in group),
+                "coverage": counts(group),
+            }
             for split, group in (("train", learn), ("val", check))
         },
         "versions": {name: version(name) for name in PACKAGES},
@@ -121,6 +129,12 @@ def _network(recipe: Recipe, vectors: torch.Tensor | None) -> torch.nn.Module:
     if arguments:
         try_out(recipe.network, network, arguments, patch)
     return network
+
+
+def _used(recipe: Recipe, cases: Mapping[str, Case], data: Path) -> set[str]:
+    """The cases that ``train.cases`` asks for, full or half by what was labelled."""
+    labelled = read(cases.values(), "train", data)
+    return set(recipe.cases.chosen({case.case: case.coverage for case in labelled}))
 
 
 def _check_shares(recipe: Recipe, world: int) -> None:
