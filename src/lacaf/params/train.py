@@ -160,10 +160,13 @@ class Recipe(Section):
     """Steps from one validation to the next; the weights of the best one are kept."""
     patience: Count | None
     """Validations in a row without a better score after which a training ends; null for never."""
+    optimizer: Literal["adamw", "muon"]
+    """`adamw`, or `muon`, which takes whole kernels of convolutions at once and `adamw` for the
+    other weights."""
     learning_rate: Positive
-    """Largest step size of AdamW."""
+    """Largest step size of the optimizer."""
     weight_decay: NotNegative
-    """Weight decay of AdamW."""
+    """Weight decay, decoupled from the gradient."""
     warmup_steps: Annotated[int, Field(ge=0)]
     """Steps in which the learning rate rises from 0."""
     cooldown: Annotated[float, Field(gt=0, le=1)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lacaf.facts import deep_of, label_of, skeleton_of
@@ -21,10 +22,14 @@ from lacaf.model.losses import partial_label_loss
 from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.train import Recipe
 from lacaf.train.augment import augment, geometry, shown
+from lacaf.train.muon import Muon
 from lacaf.train.patches import of_step, parts_of
 from lacaf.train.pooled import Pooled
 from lacaf.train.processes import Processes
 from lacaf.train.teacher import guess, sure, weight_at
+
+#: By their names in ``train.optimizer``.
+OPTIMIZERS: dict[str, type[AdamW]] = {"adamw": AdamW, "muon": Muon}
 
 #: Length to which a step's gradient is cut: one strange patch must not undo many steps.
 LARGEST_GRADIENT = 5.0
@@ -69,7 +74,7 @@ class Learner:
             if recipe.ema
             else None
         )
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = OPTIMIZERS[recipe.optimizer](
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         whole = torch.compile(self.network) if compiled else self.network
