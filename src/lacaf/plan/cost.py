@@ -103,7 +103,7 @@ def measured_flops_per_second(network: str | memory.Kind, width: int) -> float:
     edge = max(MEASURED_EDGE, entry.smallest)
     shape = (2, *(-(-edge // n) * n for n in entry.multiples((edge,) * 3)))
     built = whole.built(width, shape[1:])
-    model = built.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    model = built.to(memory_format=torch.channels_last_3d)
     for _ in range(2):
         begin = time.perf_counter()
         memory.forward(model, shape, None, "cpu").backward()
