@@ -55,7 +55,7 @@ def test_no_label_volume_and_no_checkpoint_is_left(finished: Project) -> None:
 
 def test_tables_and_page_are_there_and_say_that_one_patient_is_too_few(finished: Project) -> None:
     folder = finished.folder / "data/study"
-    assert {p.name for p in (folder / "tables").iterdir()} == {
+    assert {p.name for p in (folder / "tables").glob("[!.]*")} == {
         f"{name}.{ending}"
         for name in ("networks", "networks_differences")
         for ending in ("csv", "md", "tex")
