@@ -1,15 +1,21 @@
 """Deep supervision: coarser answers are judged too, at full size, each for less."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.nn import functional
 from trainings import run
 from tubes import lay_out
 
+from lacaf.infer import load
 from lacaf.model.deep import supervised
 from lacaf.model.losses import partial_label_loss
 from lacaf.model.networks import NETWORKS, Network
+from lacaf.params.section import ParamsError
+from lacaf.params.whole import parse
 
 
 class TwoAnswers(nn.Module):
@@ -57,9 +63,13 @@ def test_without_a_weight_the_coarser_answers_are_not_looked_at():
     assert logits[1].grad is None
 
 
+def two_answers(shape, *, coarse=False):
+    return TwoAnswers(shape.channels, shape.classes)
+
+
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"supervision": "teacher", "ema": 0.5}])
 def test_a_network_that_answers_twice_is_trained_by_both(tmp_path, monkeypatch, changes):
-    entry = Network(lambda shape: TwoAnswers(shape.channels, shape.classes), "of this test")
+    entry = Network(two_answers, "of this test", coarse=True)
     monkeypatch.setitem(NETWORKS, "two", entry)
     project = tmp_path, lay_out(tmp_path / "data", {"full": "train", "check": "val"})
     weights = []
@@ -70,3 +80,22 @@ def test_a_network_that_answers_twice_is_trained_by_both(tmp_path, monkeypatch, 
     first, second = weights
     assert not torch.equal(first["coarse.weight"], second["coarse.weight"])
     assert not torch.equal(first["fine.weight"], second["fine.weight"])
+
+
+@pytest.mark.parametrize(("network", "encoder"), [("lacaf", "onehot"), ("unet", None)])
+def test_ours_answer_twice_in_training_and_once_thereafter(tmp_path, network, encoder):
+    project = tmp_path, lay_out(tmp_path / "data", {"full": "train", "check": "val"})
+    settings = {"network": network, "encoder": encoder, "deep_supervision": 0.5}
+    _, out, _ = run(project, "mine", experiments={"mine": settings})
+    net = load(out, "cpu").network
+    patch = torch.rand(1, 5, 16, 16, 16)
+    assert net(patch).shape == (1, 4, 16, 16, 16)
+    assert [tuple(answer.shape[2:]) for answer in net.train()(patch)] == [(16,) * 3, (8,) * 3]
+
+
+def test_a_network_of_one_answer_is_not_asked_for_more():
+    content = yaml.safe_load((Path(__file__).parents[2] / "params" / "demo.yaml").read_text())
+    own = {"network": "segresnet", "encoder": None, "deep_supervision": 0.5}
+    content["train"]["experiments"] = {"mine": own}
+    with pytest.raises(ParamsError, match="`segresnet` answers at one resolution.*lacaf, unet"):
+        parse(content)

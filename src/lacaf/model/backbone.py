@@ -85,15 +85,20 @@ class Backbone(nn.Module):
 class PlainUNet(nn.Module):
     """The baseline: the backbone and one 1x1x1 convolution, ``(B, C, ...)`` -> ``(B, K, ...)``."""
 
-    def __init__(self, channels: int, width: int, classes: int) -> None:
+    def __init__(self, channels: int, width: int, classes: int, coarse: bool = False) -> None:
+        """``coarse``: whether it answers at half of the resolution as well, in training."""
         super().__init__()
         self.backbone = Backbone(channels, width)
         self.head = plain_head(width, classes)
+        self.coarse = plain_head(2 * width, classes) if coarse else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, one sigmoid a class."""
-        features, _ = self.backbone.decode(self.backbone.encode(x))
-        return self.head(features)
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Logits, one sigmoid a class; or those and the coarser ones."""
+        features, below = self.backbone.decode(self.backbone.encode(x))
+        logits = self.head(features)
+        if self.coarse is None or not self.training:
+            return logits
+        return [logits, self.coarse(below)]
 
 
 def plain_head(channels: int, classes: int) -> nn.Conv3d:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lacaf.model.backbone import PRIOR_LOGIT, Backbone
+from lacaf.model.backbone import PRIOR_LOGIT, Backbone, plain_head
 
 DIM = 64  # width of text and image tokens
 HEADS = 4
@@ -217,14 +217,20 @@ class LanguageGuidedUNet(nn.Module):
         embedding: Tensor,
         adapter: bool = True,
         fusion: Fusion = "both",
+        coarse: bool = False,
     ) -> None:
+        """``coarse``: whether it answers at half of the resolution as well, in training."""
         super().__init__()
         self.backbone = Backbone(channels, width)
         self.language = Language(width, self.backbone.sizes[-1], embedding, adapter, fusion)
+        self.coarse = plain_head(2 * width, len(embedding)) if coarse else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, one sigmoid a class."""
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Logits, one sigmoid a class; or those and the coarser ones."""
         *levels, bottleneck = self.backbone.encode(x)
         bottleneck, condition = self.language.meet(bottleneck)
-        features, _ = self.backbone.decode([*levels, bottleneck])
-        return self.language.head(features, condition)
+        features, below = self.backbone.decode([*levels, bottleneck])
+        logits = self.language.head(features, condition)
+        if self.coarse is None or not self.training:
+            return logits
+        return [logits, self.coarse(below)]

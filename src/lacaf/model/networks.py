@@ -62,6 +62,8 @@ class Network:
             others are searched for it, see :mod:`lacaf.model.guided`.
         bottleneck: name of the module whose output is the bottleneck, where it is not the one
             with the fewest voxels.
+        coarse: whether it takes an argument ``coarse``, with which it gives a list of logits in
+            training, the finest first, for deep supervision.
     """
 
     build: Callable[..., nn.Module]
@@ -73,6 +75,7 @@ class Network:
     one_patch: bool = False
     guided: Callable[..., nn.Module] | None = None
     bottleneck: str = ""
+    coarse: bool = False
 
     def multiples(self, patch: Sequence[int]) -> Patch:
         """What patches must be a multiple of along ``(z, y, x)``, if ``patch`` is the largest."""
@@ -81,19 +84,23 @@ class Network:
         return self.multiple, self.multiple, self.multiple
 
 
-def _lacaf(shape: Shape, *, adapter: bool = True, fusion: str = "both") -> nn.Module:
+def _lacaf(
+    shape: Shape, *, adapter: bool = True, fusion: str = "both", coarse: bool = False
+) -> nn.Module:
     from lacaf.model.fusion import FUSIONS, LanguageGuidedUNet
 
     if fusion not in FUSIONS:
         raise ArgumentError(f"takes a fusion of {', '.join(FUSIONS)}, given {fusion!r}")
     assert shape.embedding is not None  # build saw to it
-    return LanguageGuidedUNet(shape.channels, shape.width, shape.embedding, adapter, fusion)
+    return LanguageGuidedUNet(
+        shape.channels, shape.width, shape.embedding, adapter, fusion, coarse
+    )
 
 
-def _unet(shape: Shape) -> nn.Module:
+def _unet(shape: Shape, *, coarse: bool = False) -> nn.Module:
     from lacaf.model.backbone import PlainUNet
 
-    return PlainUNet(shape.channels, shape.width, shape.classes)
+    return PlainUNet(shape.channels, shape.width, shape.classes, coarse)
 
 
 def _released(shape: Shape, *, image_only: bool = False) -> nn.Module:
@@ -111,8 +118,10 @@ def _clip_driven(shape: Shape, *, image_only: bool = False) -> nn.Module:
 
 
 NETWORKS = {
-    "lacaf": Network(_lacaf, "our U-Net, in which text and image attend to each other", language=True),
-    "unet": Network(_unet, "our plain U-Net", guided=_lacaf),
+    "lacaf": Network(
+        _lacaf, "our U-Net, in which text and image attend to each other", language=True, coarse=True
+    ),
+    "unet": Network(_unet, "our plain U-Net", guided=_lacaf, coarse=True),
     "released": Network(
         _released,
         "LA-CAF as its public code behaves: attention of text alone, patches of 96³; width 64 "
@@ -267,7 +276,8 @@ def try_out(network: str, built: nn.Module, arguments: Mapping[str, Any], patch:
             f"network `{network}` does not run with {_told(arguments)} on patches of "
             f"{list(patch)}: {type(error).__name__}: {error}"
         ) from error
-    found = getattr(made, "shape", None)
+    finest = made[0] if isinstance(made, list) else made
+    found = getattr(finest, "shape", None)
     if found != expected:
         raise Unbuildable(
             f"network `{network}` with {_told(arguments)} gives "

@@ -194,6 +194,16 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _deep_supervision_needs_several_answers(self) -> Recipe:
+        if self.deep_supervision and not NETWORKS[self.network].coarse:
+            able = ", ".join(name for name, entry in NETWORKS.items() if entry.coarse)
+            raise ValueError(
+                f"deep_supervision: network `{self.network}` answers at one resolution; set it to "
+                f"0.0, or take one of {able}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_teacher_needs_an_average(self) -> Recipe:
         if SUPERVISIONS[self.supervision].teacher and not self.ema:
             raise ValueError(

@@ -93,7 +93,7 @@ def train(
         "experiment": experiment,
         "seed": seed,
         "width": recipe.width,
-        "arguments": recipe.arguments,
+        "arguments": _arguments(recipe),
         "pretrained": loaded,
         "patch": list(recipe.patch),
         "hu_window": list(recipe.hu_window),
@@ -124,11 +124,16 @@ def train(
 def _network(recipe: Recipe, vectors: torch.Tensor | None) -> torch.nn.Module:
     """With fresh weights; arguments are tried before hours are spent on them."""
     patch = recipe.patch[0], recipe.patch[1], recipe.patch[2]
-    arguments = recipe.arguments
+    arguments = _arguments(recipe)
     network = build(recipe.network, recipe.width, vectors, arguments=arguments, patch=patch)
-    if arguments:
+    if recipe.arguments:
         try_out(recipe.network, network, arguments, patch)
     return network
+
+
+def _arguments(recipe: Recipe) -> dict[str, Any]:
+    """Those of the recipe, and what deep supervision asks for."""
+    return recipe.arguments | ({"coarse": True} if recipe.deep_supervision else {})
 
 
 def _used(recipe: Recipe, cases: Mapping[str, Case], data: Path) -> set[str]:
