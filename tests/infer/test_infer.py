@@ -147,7 +147,7 @@ def test_a_network_that_was_built_otherwise_is_refused(trained, tmp_path):
     about = files.read_json(copy / "model.json")
     about["weights_sha256"] = hashlib.sha256((copy / "model.pt").read_bytes()).hexdigest()
     files.write_json(copy / "model.json", about)
-    with pytest.raises(ModelError, match="`lacaf` as lacaf .* built it; .*train again"):
+    with pytest.raises(ModelError, match=r"`lacaf` as lacaf .* built it; .*train again"):
         load(copy)
 
 

@@ -97,5 +97,5 @@ def test_a_network_of_one_answer_is_not_asked_for_more():
     content = yaml.safe_load((Path(__file__).parents[2] / "params" / "demo.yaml").read_text())
     own = {"network": "segresnet", "encoder": None, "deep_supervision": 0.5}
     content["train"]["experiments"] = {"mine": own}
-    with pytest.raises(ParamsError, match="`segresnet` answers at one resolution.*lacaf, unet"):
+    with pytest.raises(ParamsError, match=r"`segresnet` answers at one resolution.*lacaf, unet"):
         parse(content)

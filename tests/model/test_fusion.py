@@ -145,7 +145,7 @@ def test_the_plain_network_with_an_encoder_is_the_language_guided_one():
 
 
 def test_a_fusion_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="both, image, released, none.*'cross'"):
+    with pytest.raises(ValueError, match=r"both, image, released, none.*'cross'"):
         build("lacaf", 4, EMBEDDING, arguments={"fusion": "cross"})
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -53,9 +52,7 @@ class Backbone(nn.Module):
         self.stem = nn.Conv3d(channels, width, 3, 1, 1, bias=False)
         self.stem_norm = norm(width)
         self.down = nn.ModuleList(Block(a, b, 2) for a, b in pairwise(self.sizes))
-        self.narrow = nn.ModuleList(
-            nn.Conv3d(b, a, 1, bias=False) for a, b in pairwise(self.sizes)
-        )
+        self.narrow = nn.ModuleList(nn.Conv3d(b, a, 1, bias=False) for a, b in pairwise(self.sizes))
         self.up = nn.ModuleList(Block(a, a) for a in self.sizes[1:-1])
         self.last = nn.Conv3d(width, width, 3, 1, 1, bias=False)
         self.last_norm = norm(width)

@@ -92,9 +92,7 @@ def _lacaf(
     if fusion not in FUSIONS:
         raise ArgumentError(f"takes a fusion of {', '.join(FUSIONS)}, given {fusion!r}")
     assert shape.embedding is not None  # build saw to it
-    return LanguageGuidedUNet(
-        shape.channels, shape.width, shape.embedding, adapter, fusion, coarse
-    )
+    return LanguageGuidedUNet(shape.channels, shape.width, shape.embedding, adapter, fusion, coarse)
 
 
 def _unet(shape: Shape, *, coarse: bool = False) -> nn.Module:
@@ -119,7 +117,10 @@ def _clip_driven(shape: Shape, *, image_only: bool = False) -> nn.Module:
 
 NETWORKS = {
     "lacaf": Network(
-        _lacaf, "our U-Net, in which text and image attend to each other", language=True, coarse=True
+        _lacaf,
+        "our U-Net, in which text and image attend to each other",
+        language=True,
+        coarse=True,
     ),
     "unet": Network(_unet, "our plain U-Net", guided=_lacaf, coarse=True),
     "released": Network(
