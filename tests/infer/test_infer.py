@@ -137,14 +137,22 @@ def test_a_model_of_other_classes_is_refused(trained, tmp_path):
         load(copy)
 
 
-def test_a_network_that_was_built_otherwise_is_refused(trained, tmp_path):
-    """As an older version's would be: named the same, with other weights."""
+def renamed(weights, about):
+    weights["start"] = weights.pop(next(iter(weights)))
+
+
+def older(weights, about):
+    del about["revision"]  # as it was before there were any: the same names, another function
+
+
+@pytest.mark.parametrize("change", [renamed, older])
+def test_a_network_that_was_built_otherwise_is_refused(trained, tmp_path, change):
     copy = tmp_path / "model"
     shutil.copytree(trained, copy)
     weights = torch.load(copy / "model.pt", weights_only=True)
-    weights["start"] = weights.pop(next(iter(weights)))
-    torch.save(weights, copy / "model.pt")
     about = files.read_json(copy / "model.json")
+    change(weights, about)
+    torch.save(weights, copy / "model.pt")
     about["weights_sha256"] = hashlib.sha256((copy / "model.pt").read_bytes()).hexdigest()
     files.write_json(copy / "model.json", about)
     with pytest.raises(ModelError, match=r"`lacaf` as lacaf .* built it; .*train again"):

@@ -17,7 +17,7 @@ from lacaf.classes import CLASSES
 from lacaf.fault import Fault
 from lacaf.model.device import choose
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.networks import arguments_of, build
+from lacaf.model.networks import NETWORKS, arguments_of, build
 
 
 class ModelError(Fault):
@@ -58,24 +58,23 @@ def load(folder: Path, device: str | None = None) -> Model:
             raise ModelError(
                 f"{folder}: made for {key} {about[key]}; this version has {list(known)}"
             )
+    made, name = about.get("versions", {}).get("lacaf", "another version"), about["network"]
+    otherwise = ModelError(
+        f"{folder}: network `{name}` as lacaf {made} built it; this version ({version('lacaf')}) "
+        "builds it otherwise: train again, or use that version"
+    )
+    if name in NETWORKS and about.get("revision", 1) != NETWORKS[name].revision:
+        raise otherwise
     where = choose(device)
     embedding = about["embedding"]
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     network = build(
-        about["network"],
-        about["width"],
-        vectors,
-        arguments=arguments_of(about),
-        patch=about["patch"],
+        name, about["width"], vectors, arguments=arguments_of(about), patch=about["patch"]
     )
     weights = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
     try:
         network.load_state_dict(weights)
     except RuntimeError:
-        made = about.get("versions", {}).get("lacaf", "another version")
-        raise ModelError(
-            f"{folder}: weights of network `{about['network']}` as lacaf {made} built it; this "
-            f"version ({version('lacaf')}) builds it otherwise: train again, or use that version"
-        ) from None
+        raise otherwise from None
     network = network.to(where, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Model(network.eval(), about, where)

@@ -64,6 +64,7 @@ class Network:
             with the fewest voxels.
         coarse: whether it takes an argument ``coarse``, with which it gives a list of logits in
             training, the finest first, for deep supervision.
+        revision: counted up whenever the same weights would give other logits than before.
     """
 
     build: Callable[..., nn.Module]
@@ -76,6 +77,7 @@ class Network:
     guided: Callable[..., nn.Module] | None = None
     bottleneck: str = ""
     coarse: bool = False
+    revision: int = 1
 
     def multiples(self, patch: Sequence[int]) -> Patch:
         """What patches must be a multiple of along ``(z, y, x)``, if ``patch`` is the largest."""
@@ -121,8 +123,9 @@ NETWORKS = {
         "our U-Net, in which text and image attend to each other",
         language=True,
         coarse=True,
+        revision=2,
     ),
-    "unet": Network(_unet, "our plain U-Net", guided=_lacaf, coarse=True),
+    "unet": Network(_unet, "our plain U-Net", guided=_lacaf, coarse=True, revision=2),
     "released": Network(
         _released,
         "LA-CAF as its public code behaves: attention of text alone, patches of 96³; width 64 "

@@ -17,7 +17,7 @@ from lacaf.fault import Missing
 from lacaf.files import read_json, replacing, write_json
 from lacaf.model.device import describe
 from lacaf.model.inputs import CHANNELS
-from lacaf.model.networks import build, try_out
+from lacaf.model.networks import NETWORKS, build, try_out
 from lacaf.params.crop import Crop
 from lacaf.params.train import Recipe, is_full
 from lacaf.train.checkpoint import Checkpoint
@@ -93,6 +93,7 @@ def train(
         "experiment": experiment,
         "seed": seed,
         "width": recipe.width,
+        "revision": NETWORKS[recipe.network].revision,
         "arguments": _arguments(recipe),
         "pretrained": loaded,
         "patch": list(recipe.patch),
