@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ MIN_PAIRS = 5
 
 #: Below this many patients an interval over patients and seeds is not given either.
 MIN_PATIENTS = 5
-
-#: Up to this many patients every choice of signs is tried, from there so many drawn ones.
-ALL_SIGNS, SIGN_DRAWS = 16, 100_000
 
 #: Differences that are the same to so many decimals are ties: the rest is rounding.
 TIE_DECIMALS = 9
@@ -99,16 +96,30 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def crossed_interval(
-    sides: Sequence[NDArray[np.float64]], samples: int
-) -> tuple[float | None, float | None]:
-    """95 % interval of a mean over patients and seeds, or of the difference of two such means.
+class Crossed(NamedTuple):
+    """What is known of a mean over patients and seeds; None for too few patients.
+
+    Attributes:
+        low, high: 95 % interval.
+        p: two-sided, of the mean being 0.
+    """
+
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def crossed(sides: Sequence[NDArray[np.float64]], samples: int) -> Crossed:
+    """How sure a mean over patients and seeds is, or the difference of two such means.
 
     Patients and seeds are both drawn, crossed (the pigeonhole bootstrap, Owen 2007): a seed that
     is drawn counts for every patient, and the same patients are drawn on both sides; the seeds of
     the two sides are not each other's. With three seeds plain draws spread too little, so weights
-    are rescaled about their mean (Rao & Wu 1988), and the interval is that of Student's t instead
-    of the normal law, with Satterthwaite's degrees of freedom (1946).
+    are rescaled about their mean (Rao & Wu 1988), and interval and p are those of Student's t
+    instead of the normal law, with Satterthwaite's degrees of freedom (1946).
+
+    A permutation of the patients' signs would be exact, and about these trained models alone: one
+    lucky seed moves all patients alike, and it would call that a finding.
 
     Args:
         sides: one array ``(seeds, patients)``; or two, of which the second is taken from the
@@ -116,33 +127,40 @@ def crossed_interval(
         samples: number of draws.
 
     Returns:
-        Both None for fewer than MIN_PATIENTS patients.
+        Nothing known for fewer than MIN_PATIENTS patients.
     """
     from scipy import stats
 
     patients = sides[0].shape[1]
     if patients < MIN_PATIENTS:
-        return None, None
+        return Crossed(None, None, None)
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     drawn_patients = _rescaled(patients, samples, rng)
     signs = (1.0, -1.0)[: len(sides)]
     drawn, centre = np.zeros(samples), 0.0
-    by_patient = np.zeros(patients)
-    parts: list[tuple[float, int]] = []
     for sign, side in zip(signs, sides, strict=True):
         seeds = len(side)
         drawn_seeds = _rescaled(seeds, samples, rng) if seeds > 1 else np.ones((samples, 1))
         drawn += sign * ((drawn_seeds @ side) * drawn_patients).sum(axis=1)
         centre += sign * float(side.mean())
-        by_patient += sign * side.mean(axis=0)
-        if seeds > 1:
-            parts.append((float(side.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
-    parts.append((float(by_patient.var(ddof=1)) / patients, patients - 1))
-    below = sum(variance**2 / freedom for variance, freedom in parts)
-    freedom = sum(variance for variance, _ in parts) ** 2 / below if below else patients - 1
+    freedom = _freedom(sides)
     wider = float(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
     low, high = (float(limit) for limit in np.percentile(drawn, (2.5, 97.5)))
-    return centre + (low - centre) * wider, centre + (high - centre) * wider
+    spread = max(float(drawn.std()), 10.0**-TIE_DECIMALS)
+    p = float(2 * stats.t.sf(abs(centre) / spread, freedom))
+    return Crossed(centre + (low - centre) * wider, centre + (high - centre) * wider, p)
+
+
+def _freedom(sides: Sequence[NDArray[np.float64]]) -> float:
+    """Satterthwaite's degrees of freedom of the spread over patients and over each side's seeds."""
+    by_patient = sides[0].mean(axis=0) - sum(side.mean(axis=0) for side in sides[1:])
+    patients = len(by_patient)
+    parts = [(float(by_patient.var(ddof=1)) / patients, patients - 1)]
+    for side in sides:
+        if (seeds := len(side)) > 1:
+            parts.append((float(side.mean(axis=1).var(ddof=1)) / seeds, seeds - 1))
+    below = sum(variance**2 / freedom for variance, freedom in parts)
+    return sum(variance for variance, _ in parts) ** 2 / below if below else patients - 1
 
 
 def _rescaled(count: int, samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -152,28 +170,3 @@ def _rescaled(count: int, samples: int, rng: np.random.Generator) -> NDArray[np.
     """
     weights = rng.multinomial(count, np.full(count, 1 / count), samples) / count
     return 1 / count + (weights - 1 / count) * np.sqrt(count / (count - 1))
-
-
-def sign_flip(difference: NDArray[np.float64]) -> float | None:
-    """Two-sided p of the paired permutation test of a mean difference of 0 (Fisher 1935).
-
-    Under the null hypothesis each patient's difference could as well have the other sign. Up to
-    ALL_SIGNS patients every choice of signs is tried, so p is exact and at least 2 / 2^n; from
-    there SIGN_DRAWS are drawn and the observed one counts among them.
-
-    Returns:
-        None for fewer than MIN_PAIRS patients.
-    """
-    count = len(difference)
-    if count < MIN_PAIRS:
-        return None
-    observed = abs(difference.sum()) - 10.0**-TIE_DECIMALS
-    if count <= ALL_SIGNS:
-        bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-        return float((np.abs((1 - 2 * bits) @ difference) >= observed).mean())
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    larger = 0
-    for _ in range(SIGN_DRAWS // 1000):
-        signs = 1 - 2 * rng.integers(2, size=(1000, count))
-        larger += int((np.abs(signs @ difference) >= observed).sum())
-    return (larger + 1) / (SIGN_DRAWS + 1)

@@ -68,13 +68,17 @@ def test_sensible_arguments_pass_the_trial():
     ("changes", "told"),
     [
         ({"network": "unet", "encoder": None, "arguments": {"depth": 3}}, "no argument `depth`"),
-        ({"network": "lacaf", "arguments": {"image_only": True}}, "it takes none"),
+        ({"network": "lacaf", "arguments": {"image_only": True}}, "takes are adapter, fusion"),
         ({"network": "clip_driven", "arguments": {"image_only": 3}}, "true or false"),
         ({"network": "clip_driven", "encoder": None}, "needs an encoder"),
-        ({"network": "released"}, r"patches of \[96, 96, 96\] alone; patch is \[64, 64, 64\]"),
-        ({"network": "released", "patch": [96, 96, 96]}, "set early.steps to 0"),
-        ({"network": "unetr"}, "set early.steps to 0"),
-        ({"network": "swin_unetr"}, r"at least 64 voxels.*early.patch is \[32, 32, 32\]"),
+        ({"network": "released"}, r"patches of \[96, 96, 96\] alone; patch is \[32, 32, 32\]"),
+        ({"network": "released", "patch": [96, 96, 96], "early": {"steps": 9}}, "early.steps to 0"),
+        ({"network": "unetr", "early": {"steps": 9}}, "set early.steps to 0"),
+        ({"network": "swin_unetr"}, r"at least 64 voxels.* patch is \[32, 32, 32\]"),
+        (
+            {"network": "swin_unetr", "patch": [64, 64, 64], "early": {"steps": 9}},
+            r"at least 64 voxels.*early.patch is \[32, 32, 32\]",
+        ),
         ({"network": "swin_unetr", "patch": [80, 96, 96]}, "multiples of 32"),
     ],
 )
@@ -84,7 +88,8 @@ def test_what_a_network_does_not_take_is_told_when_the_parameters_are_read(chang
 
 
 def test_an_early_part_that_is_not_there_is_not_asked_for_its_patch():
-    assert experiment(network="swin_unetr", early={"steps": 0}).network == "swin_unetr"
+    own = experiment(network="swin_unetr", patch=[64, 64, 64], early={"steps": 0})
+    assert own.early.patch == [32, 32, 32]
 
 
 def test_small_patches_must_be_halved_as_often_as_the_large_ones():

@@ -63,7 +63,7 @@ def test_without_a_weight_the_coarser_answers_are_not_looked_at():
     assert logits[1].grad is None
 
 
-def two_answers(shape, *, coarse=False):
+def two_answers(shape):
     return TwoAnswers(shape.channels, shape.classes)
 
 

@@ -67,6 +67,19 @@ def test_every_network_with_and_without_language_is_learnt_and_kept(network, gui
     assert all(torch.equal(one, two) for one, two in zip(*map(tensors, (net, again)), strict=True))
 
 
+@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("network", ["lacaf", "unet", "released", "clip_driven", "segresnet"])
+def test_networks_run_in_mixed_precision(network, guided):
+    """As on a GPU that has bfloat16; on a CPU that only imitates it, so on small patches."""
+    patch = NETWORKS[network].patch or (16, 16, 16)
+    vectors = EMBEDDING if guided or NETWORKS[network].language else None
+    net = build(network, 2, vectors, patch=patch).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = net(image(*patch, batch=1))
+    logits.float().square().mean().backward()
+    assert all(weight.grad is not None for weight in net.parameters() if weight.requires_grad)
+
+
 def tensors(network):
     return network.state_dict().values()
 

@@ -42,7 +42,9 @@ def test_what_the_backward_pass_needs_stays_until_it_is_done():
 @pytest.mark.parametrize("network", ["unet", "lacaf"])
 def test_without_content_as_much_is_held_as_with_it(network):
     shape = (2, 32, 32, 16)
-    bare, real = (memory._whole(network, 8, shape, None, device) for device in ("meta", "cpu"))
+    bare, real = (
+        memory._whole(memory.Kind(network), 8, shape, None, device) for device in ("meta", "cpu")
+    )
     assert bare[2] == pytest.approx(real[2], rel=0.01)  # a CPU's attention is not counted
     assert bare[0] == pytest.approx(real[0], rel=0.02)
     assert bare[1] == pytest.approx(real[1], rel=0.02)

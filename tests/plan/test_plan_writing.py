@@ -60,7 +60,7 @@ def test_a_second_plan_takes_the_place_of_the_first():
 
 
 def test_a_list_over_several_lines_is_exchanged():
-    block = DEMO.replace("  patch: [64, 64, 64]\n", "  patch:\n    - 64\n    - 64\n    - 64  # x\n")
+    block = DEMO.replace("  patch: [32, 32, 32]\n", "  patch:\n    - 32\n    - 32\n    - 32  # x\n")
     text = written(block, LINES)
     assert "  # plan: train.patch: fits\n  patch:\n    [128, 96, 128]  # x\n" in text
 
@@ -72,7 +72,7 @@ def test_sections_in_braces_are_exchanged_too():
 
 
 def test_a_value_that_stands_for_another_is_not_touched():
-    text = DEMO.replace("patch: [64, 64, 64]", "patch: &p [64, 64, 64]")
+    text = DEMO.replace("  patch: [32, 32, 32]", "  patch: &p [32, 32, 32]")
     text = text.replace("{patch: [32, 32, 32], batch", "{patch: *p, batch")
     with pytest.raises(ParamsError, match="write it as params"):
         written(text, LINES)

@@ -10,6 +10,7 @@ rule study_run:
     input:
         learnt=expand("data/prepare/{case}/prepare.json", case=LEARNT),
         embedding=lambda wildcards: layout.embedding(wildcards.experiment, STUDY),
+        pretrained=lambda wildcards: layout.pretrained(wildcards.experiment, STUDY),
         sources=expand("data/convert/{case}/source.json", case=TEST),
         boxes=expand("data/crop/{case}/box.json", case=TEST),
         coverage=expand("data/harmonize/{case}/coverage.json", case=TEST),

@@ -111,9 +111,9 @@ def _score(
     }
     files.write_text(folder / "scores.csv", as_csv(rows))
     files.write_json(folder / "scores.json", record)
+    # The means alone: the table names patients, and MLflow's store may be anybody's.
     tracker = tracking.reopen(model.about["mlflow_run_id"])
     tracker.metrics(tracking.flat({"test": found}), step=0)
-    tracker.artifact(folder / "scores.csv")
     told = ", ".join(f"{k} {v:.4g}" for k, v in found.items() if v is not None)
     print(f"{folder.name}: {len(rows)} cases scored, {len(refused)} refused; {told}")
 

@@ -69,7 +69,12 @@ def load(folder: Path, device: str | None = None) -> Model:
     embedding = about["embedding"]
     vectors = None if embedding is None else torch.tensor(embedding["vectors"])
     network = build(
-        name, about["width"], vectors, arguments=arguments_of(about), patch=about["patch"]
+        name,
+        about["width"],
+        vectors,
+        arguments=arguments_of(about),
+        patch=about["patch"],
+        coarse=about.get("coarse", False),
     )
     weights = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
     try:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lacaf.model.backbone import PRIOR_LOGIT, Backbone, plain_head
+from lacaf.model.backbone import Backbone, plain_head
 
 DIM = 64  # width of text and image tokens
 HEADS = 4
@@ -53,7 +53,8 @@ class TextAdapter(nn.Module):
         """One token a class."""
         if self.adapter is None or self.mix is None:
             return self.project(vectors)
-        return self.project(torch.lerp(vectors, self.adapter(vectors), self.mix.sigmoid()))
+        adapted = self.adapter(vectors).to(vectors.dtype)  # lerp is not cast by autocast
+        return self.project(torch.lerp(vectors, adapted, self.mix.sigmoid()))
 
 
 class CrossAttention(nn.Module):
@@ -130,9 +131,8 @@ class ClassHead(nn.Module):
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(classes, width))
-        nn.init.uniform_(self.weight, -1 / math.sqrt(width), 1 / math.sqrt(width))  # as a Conv3d's
-        self.bias = nn.Parameter(torch.full((classes,), PRIOR_LOGIT))
+        plain = plain_head(width, classes)  # whose weights a plain network's may replace
+        self.weight, self.bias = plain.weight, plain.bias
         self.norm = nn.LayerNorm(DIM)
         self.controller = nn.Linear(DIM, width + 1)
         nn.init.zeros_(self.controller.weight)
@@ -141,7 +141,8 @@ class ClassHead(nn.Module):
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         """Logits, one sigmoid a class."""
         moved = ADAPT * self.controller(self.norm(condition))
-        weight, bias = self.weight + moved[..., :-1], self.bias + moved[..., -1]
+        weight = self.weight.flatten(1) + moved[..., :-1]
+        bias = self.bias + moved[..., -1]
         logits = torch.einsum("bkc,bczyx->bkzyx", weight, features)
         return logits + bias[..., None, None, None]
 

@@ -15,7 +15,7 @@ from lacaf.model.arguments import called
 if TYPE_CHECKING:
     from torch import nn
 
-    from lacaf.model.networks import Shape
+    from lacaf.model.shape import Shape
 
 #: nnU-Net's limits: an axis is halved while it has so many voxels, and at most so often; and its
 #: most feature channels.

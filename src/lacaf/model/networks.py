@@ -15,34 +15,14 @@ from lacaf.classes import CLASSES
 from lacaf.fault import Fault
 from lacaf.model import monai_networks
 from lacaf.model.arguments import ArgumentError, check
+from lacaf.model.shape import Patch, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Patch = tuple[int, int, int]
-
 
 class Unbuildable(Fault, ValueError):
     """There is no such network, or it cannot be built so; the message says what is allowed."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a network is built for.
-
-    Attributes:
-        channels: input channels, see :mod:`lacaf.model.inputs`.
-        classes: outputs.
-        width: feature channels at full resolution; what that scales, each entry says.
-        embedding: ``(K, D)`` one frozen text vector a class, where language guides it.
-        patch: voxels ``(z, y, x)`` of what it sees at once, None if that is not said.
-    """
-
-    channels: int
-    classes: int
-    width: int
-    embedding: Tensor | None = None
-    patch: Patch | None = None
 
 
 @dataclass(frozen=True)
@@ -62,8 +42,7 @@ class Network:
             others are searched for it, see :mod:`lacaf.model.guided`.
         bottleneck: name of the module whose output is the bottleneck, where it is not the one
             with the fewest voxels.
-        coarse: whether it takes an argument ``coarse``, with which it gives a list of logits in
-            training, the finest first, for deep supervision.
+        coarse: whether it gives coarser logits too, in training, where its shape asks for them.
         revision: counted up whenever the same weights would give other logits than before.
     """
 
@@ -86,21 +65,21 @@ class Network:
         return self.multiple, self.multiple, self.multiple
 
 
-def _lacaf(
-    shape: Shape, *, adapter: bool = True, fusion: str = "both", coarse: bool = False
-) -> nn.Module:
+def _lacaf(shape: Shape, *, adapter: bool = True, fusion: str = "both") -> nn.Module:
     from lacaf.model.fusion import FUSIONS, LanguageGuidedUNet
 
     if fusion not in FUSIONS:
         raise ArgumentError(f"takes a fusion of {', '.join(FUSIONS)}, given {fusion!r}")
     assert shape.embedding is not None  # build saw to it
-    return LanguageGuidedUNet(shape.channels, shape.width, shape.embedding, adapter, fusion, coarse)
+    return LanguageGuidedUNet(
+        shape.channels, shape.width, shape.embedding, adapter, fusion, shape.coarse
+    )
 
 
-def _unet(shape: Shape, *, coarse: bool = False) -> nn.Module:
+def _unet(shape: Shape) -> nn.Module:
     from lacaf.model.backbone import PlainUNet
 
-    return PlainUNet(shape.channels, shape.width, shape.classes, coarse)
+    return PlainUNet(shape.channels, shape.width, shape.classes, shape.coarse)
 
 
 def _released(shape: Shape, *, image_only: bool = False) -> nn.Module:
@@ -189,6 +168,7 @@ def build(
     *,
     arguments: Mapping[str, Any] | None = None,
     patch: Sequence[int] | None = None,
+    coarse: bool = False,
 ) -> nn.Module:
     """A network by its name, with fresh weights.
 
@@ -199,6 +179,7 @@ def build(
         channels: input channels; None for those of :mod:`lacaf.model.inputs`.
         arguments: what its builder takes beside these, by name.
         patch: voxels ``(z, y, x)`` of what it will see at once; some networks are built for it.
+        coarse: whether it is to give coarser logits as well in training, if it can.
 
     Raises:
         Unbuildable: an unknown network or argument, or one that does not fit it.
@@ -209,7 +190,7 @@ def build(
     from lacaf.model.inputs import CHANNELS
 
     size = None if patch is None else (patch[0], patch[1], patch[2])
-    shape = Shape(channels or len(CHANNELS), len(CLASSES), width, embedding, size)
+    shape = Shape(channels or len(CHANNELS), len(CLASSES), width, embedding, size, coarse)
     given = dict(arguments or {})
     try:
         check(NETWORKS[network].build, given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lacaf.statistics import MIN_PATIENTS, crossed_interval, holm, sign_flip
+from lacaf.statistics import MIN_PATIENTS, crossed, holm
 from lacaf.study.scores import Scored, known_to_all, matrix
 
 #: Draws of patients and seeds for each interval.
@@ -28,12 +28,12 @@ def estimate(runs: Sequence[Scored], metric: str) -> dict[str, Any]:
     if not patients:
         return told | dict.fromkeys(("mean", "low", "high", "seed_sd")) | {"by_seed": {}}
     values = matrix(runs, metric, patients)
-    low, high = crossed_interval([values], SAMPLES)
+    sure = crossed([values], SAMPLES)
     seeds = values.mean(axis=1)
     return told | {
         "mean": float(values.mean()),
-        "low": low,
-        "high": high,
+        "low": sure.low,
+        "high": sure.high,
         "by_seed": {str(run.seed): float(m) for run, m in zip(runs, seeds, strict=True)},
         "seed_sd": float(seeds.std(ddof=1)) if len(runs) > 1 else None,
     }
@@ -45,22 +45,22 @@ def difference(runs: Sequence[Scored], against: Sequence[Scored], metric: str) -
     Returns:
         ``patients`` that both know, ``mean`` of the differences of the means over seeds, its
         interval over patients and both experiments' seeds, ``by_seed`` (the difference of each
-        seed from the other experiment's mean over seeds) and ``p`` of the sign-flip test of the
-        patients' differences; None where there is too little to say.
+        seed from the other experiment's mean over seeds) and ``p`` of the difference being 0; None
+        where there is too little to say.
     """
     patients = known_to_all([*runs, *against], metric)
     if not patients:
         return {"patients": 0, "by_seed": {}} | dict.fromkeys(("mean", "low", "high", "p"))
     own, others = (matrix(side, metric, patients) for side in (runs, against))
-    low, high = crossed_interval([own, others], SAMPLES)
+    sure = crossed([own, others], SAMPLES)
     by_seed = own.mean(axis=1) - others.mean()
     return {
         "patients": len(patients),
         "mean": float(own.mean() - others.mean()),
-        "low": low,
-        "high": high,
+        "low": sure.low,
+        "high": sure.high,
         "by_seed": {str(run.seed): float(d) for run, d in zip(runs, by_seed, strict=True)},
-        "p": sign_flip(own.mean(axis=0) - others.mean(axis=0)),
+        "p": sure.p,
     }
 
 
@@ -82,8 +82,6 @@ def remarks(patients: int, seeds: int) -> list[str]:
             f"{MIN_PATIENTS} there is no interval "
             "and no test."
         )
-    elif 2 / 2**patients > 0.05:
-        told.append(f"With {patients} patients no p of this test can be below {2 / 2**patients}.")
     if seeds == 1:
         told.append(
             "With one seed the intervals are over patients alone: how much is the luck of the "

@@ -17,8 +17,8 @@ COLUMNS = (
 
 MEANS = "Mean over patients and seeds [95 % interval over both]; ± is the spread of seeds (SD)."
 DIFFERENCES = (
-    "Difference to {against}, paired by patient [95 % interval over patients and seeds], p of the "
-    "sign-flip test corrected for all tests of this table (Holm)."
+    "Difference to {against}, paired by patient [95 % interval over patients and seeds], p of no "
+    "difference, over patients and seeds too, corrected for all tests of this table (Holm)."
 )
 
 

@@ -94,7 +94,8 @@ def train(
         "seed": seed,
         "width": recipe.width,
         "revision": NETWORKS[recipe.network].revision,
-        "arguments": _arguments(recipe),
+        "arguments": recipe.arguments,
+        "coarse": bool(recipe.deep_supervision),
         "pretrained": loaded,
         "patch": list(recipe.patch),
         "hu_window": list(recipe.hu_window),
@@ -125,16 +126,13 @@ def train(
 def _network(recipe: Recipe, vectors: torch.Tensor | None) -> torch.nn.Module:
     """With fresh weights; arguments are tried before hours are spent on them."""
     patch = recipe.patch[0], recipe.patch[1], recipe.patch[2]
-    arguments = _arguments(recipe)
-    network = build(recipe.network, recipe.width, vectors, arguments=arguments, patch=patch)
-    if recipe.arguments:
+    arguments, coarse = recipe.arguments, bool(recipe.deep_supervision)
+    network = build(
+        recipe.network, recipe.width, vectors, arguments=arguments, patch=patch, coarse=coarse
+    )
+    if arguments:
         try_out(recipe.network, network, arguments, patch)
     return network
-
-
-def _arguments(recipe: Recipe) -> dict[str, Any]:
-    """Those of the recipe, and what deep supervision asks for."""
-    return recipe.arguments | ({"coarse": True} if recipe.deep_supervision else {})
 
 
 def _used(recipe: Recipe, cases: Mapping[str, Case], data: Path) -> set[str]:
