@@ -166,8 +166,8 @@ def make_tables() -> None:
     files.write_text(STUDY / "study.md", f"# Study\n\n{text}")
     with files.replacing(STUDY / "tables") as folder:
         for table in written:
-            for ending, text in table.formats().items():
-                files.write_text(folder / f"{table.name}.{ending}", text)
+            for ending, form in table.formats().items():
+                files.write_text(folder / f"{table.name}.{ending}", form)
     charts = study_charts(content)
     with files.replacing(STUDY / "figures") as folder:
         for name, drawn in charts.items():
