@@ -185,7 +185,7 @@ def learnt_from(
         "crop": params.crop.model_dump(mode="json"),
         "embedding": vectors,
         "pretrained": weights,
-        "cases": prepared,
+        "cases": list(prepared.items()),  # their order decides which patch is whose
         "experiment": experiment,
         "seed": seed,
     }

@@ -69,6 +69,7 @@ def test_sensible_arguments_pass_the_trial():
     [
         ({"network": "unet", "encoder": None, "arguments": {"depth": 3}}, "no argument `depth`"),
         ({"network": "lacaf", "arguments": {"image_only": True}}, "takes are adapter, fusion"),
+        ({"network": "lacaf", "arguments": {"fusion": "cross"}}, "takes both, .*given 'cross'"),
         ({"network": "clip_driven", "arguments": {"image_only": 3}}, "true or false"),
         ({"network": "clip_driven", "encoder": None}, "needs an encoder"),
         ({"network": "released"}, r"patches of \[96, 96, 96\] alone; patch is \[32, 32, 32\]"),

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from lacaf.model.backbone import PlainUNet
-from lacaf.model.fusion import FUSIONS, LanguageGuidedUNet, TextAdapter
+from lacaf.model.fusion import LanguageGuidedUNet, TextAdapter
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import build
+from lacaf.model.shape import FUSIONS
 
 EMBEDDING = torch.randn(4, 24, generator=torch.Generator().manual_seed(0))
 #: Fusions in which the classes see the image.

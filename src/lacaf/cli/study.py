@@ -13,7 +13,7 @@ import typer
 from lacaf import digests, files, layout, records, tracking
 from lacaf.cases import Case
 from lacaf.cli.entry import app, read_project
-from lacaf.cli.training import Options, run_training
+from lacaf.cli.training import LEARNT_FROM, Options, run_training
 from lacaf.fault import Refusal
 from lacaf.params.section import ParamsError
 from lacaf.params.whole import Params
@@ -29,9 +29,6 @@ studies = typer.Typer(
 app.add_typer(studies, name="study")
 
 STUDY = layout.DATA / "study"
-
-#: What a run's model was made from, beside it: another one's is not taken for it.
-LEARNT_FROM = "learnt_from.json"
 
 
 @studies.command("run")
@@ -70,7 +67,6 @@ def run_one(
         saved = layout.checkpoint(f"study/{name}")
         if run_training(experiment, seed, params, cases, folder, saved, options, parent) is None:
             return
-        files.write_json(folder / LEARNT_FROM, learnt)
     _score(experiment, seed, params, cases, folder, device)
 
 

@@ -18,6 +18,9 @@ from lacaf.params.whole import Params
 if TYPE_CHECKING:
     from lacaf.train import Checkpoint
 
+#: What a model was made from, beside it, as digests: another one's is not taken for it.
+LEARNT_FROM = "learnt_from.json"
+
 #: What MLflow runs to serve a model, see there.
 SERVED = Path(__file__).parents[1] / "infer" / "served.py"
 
@@ -82,6 +85,7 @@ def run_training(
                 if file.suffix != ".pt":
                     tracker.artifact(file)
             tracking.log_model(tracker, folder, SERVED)
+            files.write_json(folder / LEARNT_FROM, checkpoint.made_from)
             checkpoint.remove()
     return numbers if rank == 0 else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 Made = TypeVar("Made")
@@ -21,11 +21,21 @@ def allowed(called: Callable[..., Any]) -> list[str] | None:
     return [one.name for one in parameters]
 
 
-def check(called: Callable[..., Any], given: Mapping[str, Any]) -> None:
+def check(
+    called: Callable[..., Any],
+    given: Mapping[str, Any],
+    choices: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
     """Refuse what a builder does not take; nothing is built and nothing imported for it.
 
+    Args:
+        called: the builder.
+        given: arguments by name.
+        choices: values that an argument may have, by its name, where they are few.
+
     Raises:
-        ArgumentError: an unknown name, or something else where it wants true or false.
+        ArgumentError: an unknown name, something else where it wants true or false, or none of
+            the choices.
     """
     names = allowed(called)
     if names is None:
@@ -35,6 +45,9 @@ def check(called: Callable[..., Any], given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if isinstance(parameters[name].default, bool) and not isinstance(value, bool):
             raise ArgumentError(f"takes true or false for the argument `{name}`, given {value!r}")
+        if value not in (few := (choices or {}).get(name, [value])):
+            told = ", ".join(map(str, few))
+            raise ArgumentError(f"takes {told} for the argument `{name}`, given {value!r}")
 
 
 def called(

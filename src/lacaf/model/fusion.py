@@ -13,22 +13,19 @@ network.
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lacaf.model.backbone import Backbone, plain_head
+from lacaf.model.shape import Fusion
 
 DIM = 64  # width of text and image tokens
 HEADS = 4
 #: How far what the condition says moves a head: its weights see 64 numbers at once, those of a
 #: plain head one, so that a step of the optimizer would move it too far.
 ADAPT = 1 / 4
-
-Fusion = Literal["both", "image", "released", "none"]
-FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 
 
 class TextAdapter(nn.Module):

@@ -8,14 +8,14 @@ function that imports what it needs. With text vectors any of them is guided by 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lacaf.classes import CLASSES
 from lacaf.fault import Fault
 from lacaf.model import monai_networks
 from lacaf.model.arguments import ArgumentError, check
-from lacaf.model.shape import Patch, Shape
+from lacaf.model.shape import FUSIONS, Fusion, Patch, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,6 +43,7 @@ class Network:
         bottleneck: name of the module whose output is the bottleneck, where it is not the one
             with the fewest voxels.
         coarse: whether it gives coarser logits too, in training, where its shape asks for them.
+        choices: values that an argument may have, by its name, where they are few.
         revision: counted up whenever the same weights would give other logits than before.
     """
 
@@ -56,6 +57,7 @@ class Network:
     guided: Callable[..., nn.Module] | None = None
     bottleneck: str = ""
     coarse: bool = False
+    choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     revision: int = 1
 
     def multiples(self, patch: Sequence[int]) -> Patch:
@@ -65,11 +67,9 @@ class Network:
         return self.multiple, self.multiple, self.multiple
 
 
-def _lacaf(shape: Shape, *, adapter: bool = True, fusion: str = "both") -> nn.Module:
-    from lacaf.model.fusion import FUSIONS, LanguageGuidedUNet
+def _lacaf(shape: Shape, *, adapter: bool = True, fusion: Fusion = "both") -> nn.Module:
+    from lacaf.model.fusion import LanguageGuidedUNet
 
-    if fusion not in FUSIONS:
-        raise ArgumentError(f"takes a fusion of {', '.join(FUSIONS)}, given {fusion!r}")
     assert shape.embedding is not None  # build saw to it
     return LanguageGuidedUNet(
         shape.channels, shape.width, shape.embedding, adapter, fusion, shape.coarse
@@ -102,6 +102,7 @@ NETWORKS = {
         "our U-Net, in which text and image attend to each other",
         language=True,
         coarse=True,
+        choices={"fusion": FUSIONS},
         revision=2,
     ),
     "unet": Network(_unet, "our plain U-Net", guided=_lacaf, coarse=True, revision=2),
@@ -193,7 +194,7 @@ def build(
     shape = Shape(channels or len(CHANNELS), len(CLASSES), width, embedding, size, coarse)
     given = dict(arguments or {})
     try:
-        check(NETWORKS[network].build, given)
+        check(NETWORKS[network].build, given, NETWORKS[network].choices)
         return _built(NETWORKS[network], shape, given)
     except ArgumentError as error:
         raise Unbuildable(f"network `{network}` {error}") from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Patch = tuple[int, int, int]
+#: How text and image meet, where language guides a network: see :mod:`lacaf.model.fusion`.
+Fusion = Literal["both", "image", "released", "none"]
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class Recipe(Section):
         if entry.language and self.encoder is None:
             raise ValueError(f"network `{self.network}` needs an encoder")
         try:
-            check(entry.build, self.arguments)
+            check(entry.build, self.arguments, entry.choices)
         except ArgumentError as error:
             raise ValueError(f"network `{self.network}` {error}") from None
         _check_patches(self)

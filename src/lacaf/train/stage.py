@@ -68,10 +68,9 @@ def train(
     if faults := leakage(cases):
         raise CasesError("\n".join(faults))
     _check_shares(recipe, machine.processes.world)
-    learn = read(cases.values(), "train", data, recipe.labels)
-    check = read(cases.values(), "val", data)  # scored on labels, whatever is learnt from
     used = _used(recipe, cases, data)
-    learn = [case for case in learn if case.case in used]
+    learn = read((cases[name] for name in used), "train", data, recipe.labels)
+    check = read(cases.values(), "val", data)  # scored on labels, whatever is learnt from
     if not learn:
         raise TrainingFailed(
             "no usable case in split train; see the refused cases' records, and train.cases"
@@ -135,10 +134,10 @@ def _network(recipe: Recipe, vectors: torch.Tensor | None) -> torch.nn.Module:
     return network
 
 
-def _used(recipe: Recipe, cases: Mapping[str, Case], data: Path) -> set[str]:
+def _used(recipe: Recipe, cases: Mapping[str, Case], data: Path) -> list[str]:
     """The cases that ``train.cases`` asks for, full or half by what was labelled."""
     labelled = read(cases.values(), "train", data)
-    return set(recipe.cases.chosen({case.case: case.coverage for case in labelled}))
+    return recipe.cases.chosen({case.case: case.coverage for case in labelled})
 
 
 def _check_shares(recipe: Recipe, world: int) -> None:
