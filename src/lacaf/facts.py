@@ -7,7 +7,7 @@ and tensors alike.
 | bits | hold |
 |---|---|
 | 0 to 4 | the label: 0 background, the classes' values, 31 unknown |
-| 5 and 6 | deep in a lung: 0 in neither, 1 in the left, 2 in the right one |
+| 5 and 6 | deep in a lung: 0 in neither, 1 in the left, 2 in the right one; 3 no image at all |
 | 7 | whether the voxel is on the tubed skeleton of its vessel |
 """
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 UNKNOWN_LABEL = 31
 MOST_CLASSES = UNKNOWN_LABEL - 1
 DEEP_SHIFT, SKELETON_SHIFT = 5, 7
+#: Deep in no lung: the voxel is none of the image's, but lies beyond its edge. Prepare stores none
+#: of them; patches that reach beyond the image, or are turned, hold some.
+NO_IMAGE = 3
+#: All that is known of such a voxel.
+BEYOND = UNKNOWN_LABEL | NO_IMAGE << DEEP_SHIFT
 
 
 def packed(
@@ -59,7 +64,7 @@ def label_of(facts: Any) -> Any:
 
 
 def deep_of(facts: Any) -> Any:
-    """In which lung a voxel lies deep: 0 neither, 1 the left one, 2 the right one."""
+    """In which lung a voxel lies deep: 0 neither, 1 the left, 2 the right one; or NO_IMAGE."""
     return facts >> DEEP_SHIFT & 3
 
 

@@ -125,3 +125,13 @@ def test_more_classes_than_a_byte_has_room_for_are_refused(monkeypatch):
     nothing = np.zeros((1, 1, 1), np.uint8)
     with pytest.raises(Fault, match=r"32 classes.*room for 30"):
         facts.packed(nothing, nothing, nothing > 0)
+
+
+@pytest.mark.parametrize("name", SUPERVISIONS)
+def test_beyond_the_image_nothing_is_learnt(name):
+    beyond = torch.full((1, 2, 2, 2), facts.BEYOND, dtype=torch.uint8)
+    covered = torch.ones(1, len(CLASSES), dtype=torch.bool)
+    targets, valid = SUPERVISIONS[name].of(facts.label_of(beyond), facts.deep_of(beyond), covered)
+    assert not targets.any()
+    assert not valid.any()
+    assert facts.mirrored()[facts.BEYOND] == facts.BEYOND

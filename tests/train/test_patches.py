@@ -5,7 +5,7 @@ import pytest
 import torch
 from tubes import GRID, lay_out, parameters
 
-from lacaf.facts import UNKNOWN_LABEL, deep_of, label_of
+from lacaf.facts import BEYOND, UNKNOWN_LABEL, deep_of, label_of
 from lacaf.model.supervision import side
 from lacaf.params.train import Early
 from lacaf.train.failures import TrainingFailed
@@ -82,7 +82,7 @@ def test_a_patch_larger_than_the_volume_is_padded_as_unknown(cases):
     _, valid = learnt(patch)
     assert patch["hu"].shape == size
     assert valid[0].sum() == np.prod(GRID.shape)
-    assert (patch["facts"][:3] == UNKNOWN_LABEL).all()
+    assert (patch["facts"][:3] == BEYOND).all()
     assert valid[0, 3:-3, 3:-3, 3:-3].all()
 
 

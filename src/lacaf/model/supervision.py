@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lacaf.classes import TABLE
-from lacaf.facts import UNKNOWN_LABEL
+from lacaf.facts import NO_IMAGE, UNKNOWN_LABEL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +44,8 @@ class Supervision:
 
 def as_background(label: Tensor, deep: Tensor, covered: Tensor) -> Learnt:
     """What nobody labelled is background: for comparison, it is not true."""
-    import torch
-
     targets = _targets(label)
-    return targets, torch.ones_like(targets)
+    return targets, (deep != NO_IMAGE)[:, None].expand_as(targets)
 
 
 def masked(label: Tensor, deep: Tensor, covered: Tensor) -> Learnt:

@@ -147,7 +147,7 @@ def _turn(patch: Mapping[str, Tensor], matrix: Sequence[Sequence[float]]) -> Non
     shape = patch["hu"].shape
     volumes = {name: patch[name].flatten().clone() for name in ("hu", "side")}
     lines = {"height": patch["height"][:, 0, 0].clone(), "depth": patch["depth"][0, :, 0].clone()}
-    rimmed = functional.pad(patch["facts"], (1,) * 6, value=facts.UNKNOWN_LABEL)
+    rimmed = functional.pad(patch["facts"], (1,) * 6, value=facts.BEYOND)
     device, middle = patch["hu"].device, [(n - 1) / 2 for n in shape]
     z, y, x = (torch.arange(n, device=device) - m for n, m in zip(shape, middle, strict=True))
     y, strides = y[:, None], (shape[1] * shape[2], shape[2], 1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lacaf.facts import deep_of, label_of, skeleton_of
+from lacaf.facts import NO_IMAGE, deep_of, label_of, skeleton_of
 from lacaf.model.deep import supervised
 from lacaf.model.device import precision
 from lacaf.model.inputs import channels
@@ -158,6 +158,8 @@ class Learner:
             plain, _, _ = self._changed(there, geometry(batch["changes"]))
             with precision(self.device):
                 probability = guess(self.average.module, plain)
+            # Of what lies beyond the image there is nothing to be sure of.
+            probability = probability.masked_fill((deep == NO_IMAGE)[:, None], 0.5)
         return Seen(inputs, targets, valid, skeleton_of(facts), probability)
 
     def _changed(

@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from lacaf.classes import CLASSES
-from lacaf.facts import UNKNOWN_LABEL
+from lacaf.facts import BEYOND
 from lacaf.model.inputs import Region, padded
 from lacaf.model.supervision import SUPERVISIONS
 from lacaf.params.train import Recipe
@@ -86,7 +86,7 @@ class Patches(Dataset):
         cut, room = padded(case.cut(region), size)
         facts = case.facts(region)
         if facts.shape != tuple(size):
-            facts = np.pad(facts, room, constant_values=UNKNOWN_LABEL)
+            facts = np.pad(facts, room, constant_values=BEYOND)
         changes = draw(self.recipe.augment, rng)
         return {**cut._asdict(), "facts": facts, "covered": case.covered, "changes": changes}
 
