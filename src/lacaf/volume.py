@@ -248,3 +248,19 @@ def _separable(
         select[int(dominant[axis])] = outside[axis]
         array[tuple(select)] = fill
     return array
+
+
+def threshold_that_keeps(
+    values: NDArray[np.float32], voxels: int, limits: tuple[float, float]
+) -> float:
+    """The threshold above which about so many voxels lie, within limits.
+
+    Interpolation to another grid flattens what is a voxel or two wide. A threshold of one half
+    would cut it off; this one keeps its volume.
+    """
+    low, high = limits
+    candidates = values[values >= low]
+    if not candidates.size:
+        return low
+    place = max(candidates.size - 1 - voxels, 0)
+    return float(np.clip(np.partition(candidates, place)[place], low, high))

@@ -9,7 +9,7 @@ from lacaf.classes import UNKNOWN
 from lacaf.fault import Refusal
 from lacaf.grid import Grid
 from lacaf.harmonize.meaning import is_drawn
-from lacaf.volume import Volume, low_passed, resample
+from lacaf.volume import Volume, low_passed, resample, threshold_that_keeps
 
 #: At least this fraction of the labelled voxels must lie inside the image.
 INSIDE_FRACTION = 0.98
@@ -80,7 +80,7 @@ def _by_fraction(codes: Volume, grid: Grid, keep_volume: bool) -> tuple[NDArray[
         winner, total = _fractions(part, here)
         if keep_volume:
             wanted = vessel.sum() * part.grid.voxel_ml / grid.voxel_ml
-            least = _fraction_that_keeps(total, wanted)
+            least = threshold_that_keeps(total, int(wanted), FRACTION_RANGE)
         out[box] = np.where(total >= least, winner, 0)
     out[(unlabelled > UNLABELLED_FRACTION) & (out == 0)] = UNKNOWN
     return out, least
@@ -107,16 +107,6 @@ def _unlabelled_fraction(codes: Volume, grid: Grid) -> NDArray:
         reach = Volume(unlabelled.view(np.uint8), codes.grid)
         return resample(reach, grid, "nearest", fill=1).array.astype(bool)
     return resample(Volume(unlabelled.astype(np.float32), codes.grid), grid, fill=1.0).array
-
-
-def _fraction_that_keeps(total: NDArray[np.float32], voxels: float) -> float:
-    """The threshold above which about so many voxels lie, within FRACTION_RANGE."""
-    low, high = FRACTION_RANGE
-    candidates = np.sort(total[total >= low])[::-1]
-    if not candidates.size:
-        return low
-    wanted = candidates[min(int(voxels), candidates.size - 1)]
-    return float(np.clip(wanted, low, high))
 
 
 def _around(codes: Volume, mask: NDArray[np.bool_], grid: Grid) -> Volume:

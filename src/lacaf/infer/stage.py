@@ -123,17 +123,11 @@ def to_original(
             scaled = np.rint(here * 255).astype(np.uint8)
             volume.write(Volume(scaled, original), folder / f"probability_{row.name}.nii.gz")
     vessel_ml = (probability.max(axis=0) > THRESHOLD).sum() * working.voxel_ml
-    threshold = _threshold_that_keeps(highest[labels > 0], int(vessel_ml / original.voxel_ml))
+    threshold = volume.threshold_that_keeps(
+        highest[labels > 0], int(vessel_ml / original.voxel_ml), (LEAST_THRESHOLD, THRESHOLD)
+    )
     labels[highest <= threshold] = 0
     return labels, threshold
-
-
-def _threshold_that_keeps(candidates: NDArray[np.float32], voxels: int) -> float:
-    """The threshold above which about so many lie, from LEAST_THRESHOLD to THRESHOLD."""
-    if voxels >= len(candidates):
-        return LEAST_THRESHOLD
-    place = len(candidates) - 1 - voxels
-    return float(np.clip(np.partition(candidates, place)[place], LEAST_THRESHOLD, THRESHOLD))
 
 
 def _check_spacing(grid: Grid, spacing_mm: float) -> None:

@@ -57,8 +57,7 @@ def _scores(name: str, table: Mapping[str, Any], shown: Mapping[str, str]) -> Ta
         for metric in shown:
             score = row["scores"][metric]
             cells += [Estimate(score["mean"], score["low"], score["high"]), score["seed_sd"]]
-        some = next(iter(row["scores"].values()), {"seeds": 0, "patients": 0})
-        rows.append([*cells, some["seeds"], some["patients"]])
+        rows.append([*cells, row["scores"]["dsc"]["seeds"], _patients(row["scores"], shown)])
     caption = " ".join([MEANS, *table["remarks"]])
     return Table(name, caption, [*header, "seeds", "patients"], rows)
 
@@ -73,9 +72,16 @@ def _differences(name: str, table: Mapping[str, Any], shown: Mapping[str, str]) 
         for metric in shown:
             other = row["differences"][metric]
             cells += [Estimate(other["mean"], other["low"], other["high"]), _told(other)]
-        rows.append([*cells, next(iter(row["differences"].values()))["patients"]])
+        rows.append([*cells, _patients(row["differences"], shown)])
     caption = " ".join([DIFFERENCES.format(against=table["against"]), *table["remarks"]])
     return Table(f"{name}_differences", caption, [*header, "patients"], rows)
+
+
+def _patients(scores: Mapping[str, Any], shown: Mapping[str, str]) -> Cell:
+    """How many patients the numbers of a row are of; of the least known metric to the best."""
+    counts = [scores[metric]["patients"] for metric in shown]
+    least, most = min(counts), max(counts)
+    return most if least == most else f"{least}–{most}"
 
 
 def _told(difference: Mapping[str, Any]) -> str:
