@@ -48,13 +48,16 @@ def test_tubes_are_learnt_in_seconds(project, experiment):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_of_the_registry_is_trained_and_loaded_by_its_name(project, network):
-    encoder = "onehot" if NETWORKS[network].language else None
-    _, out, _ = run(project, "any", experiments={"any": {"network": network, "encoder": encoder}})
+    entry = NETWORKS[network]
+    patch = list(entry.patch or (max(16, entry.smallest),) * 3)
+    own = {"network": network, "encoder": "onehot" if entry.language else None, "width": 4}
+    own |= {"patch": patch, "batch": 1, "early": {"steps": 0}, "steps": 1, "validate_every": 1}
+    _, out, _ = run(project, "any", experiments={"any": own})
     loaded = load(out, "cpu")
     assert loaded.about["network"] == network
     with torch.inference_mode():
-        logits = loaded.network(torch.zeros(1, len(CHANNELS), 16, 16, 16))
-    assert logits.shape == (1, len(CLASSES), 16, 16, 16)
+        logits = loaded.network(torch.zeros(1, len(CHANNELS), *patch))
+    assert logits.shape == (1, len(CLASSES), *patch)
 
 
 def test_an_experiment_changes_what_it_names_and_the_model_keeps_the_whole_recipe(project):

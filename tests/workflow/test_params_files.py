@@ -10,6 +10,7 @@ import pytest
 import yaml
 from project import REPOSITORY, Project, make_project
 
+from lacaf.model.networks import NETWORKS
 from lacaf.params import whole
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,8 @@ def of_each(files: list[Path]) -> pytest.MarkDecorator:
 
 def small(recipe: dict) -> dict:
     """Sizes alone: all else is trained as it stands in the file."""
-    size = {"width": 4, "patch": SMALL, "batch": min(4, recipe["batch"])}
+    patch = list(NETWORKS[recipe["network"]].patch or SMALL)
+    size = {"width": 4, "patch": patch, "batch": 1 if patch != SMALL else min(4, recipe["batch"])}
     size |= {"early": recipe["early"] | {"patch": SMALL, "steps": 0}}
     size |= {"steps": 3, "validate_every": 3}
     if recipe["encoder"] == "clip":  # its weights are not here

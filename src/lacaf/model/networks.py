@@ -137,6 +137,7 @@ NETWORKS = {
         monai_networks.attention_unet,
         "MONAI's AttentionUnet: five levels, width doubled at each",
         multiple=16,
+        smallest=32,  # one voxel at the bottom would have no spread to normalise by
     ),
     "segresnet": Network(
         monai_networks.segresnet,
