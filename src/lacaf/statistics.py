@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 #: Seed of the bootstrap: the same scores give the same intervals.
 BOOTSTRAP_SEED = 0
 
-#: Below this many pairs the Wilcoxon test cannot give a small p: no test is made.
-MIN_PAIRS = 5
-
-#: Below this many patients an interval over patients and seeds is not given either.
+#: Below this many patients the Wilcoxon test cannot give a small p, and what is said of seeds and
+#: patients together is not sure enough: no test is made, and no such interval given.
 MIN_PATIENTS = 5
 
 #: Differences that are the same to so many decimals are ties: the rest is rounding.
@@ -72,9 +70,9 @@ def wilcoxon(difference: NDArray[np.float64]) -> tuple[float, float] | None:
 
     Returns:
         The two-sided p and the rank-biserial correlation, -1 to 1 (Kerby 2014); None for fewer
-        than MIN_PAIRS pairs.
+        than MIN_PATIENTS pairs.
     """
-    if len(difference) < MIN_PAIRS:
+    if len(difference) < MIN_PATIENTS:
         return None
     exact = difference.round(TIE_DECIMALS)
     moved = exact[exact != 0]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lacaf.model.fusion import between_texts
 from lacaf.model.inputs import CHANNELS
 from lacaf.model.networks import build
 from lacaf.model.published import PARAMETERS, heads
@@ -56,8 +57,8 @@ def test_the_image_never_enters_the_attention():
 def test_the_attention_lies_between_0_and_1_over_the_whole_matrix():
     net = made("released")
     with torch.no_grad():
-        attention = net.attention(net.text())
-        alike = net.attention(torch.ones(4, 8))
+        attention = between_texts(net.text())
+        alike = between_texts(torch.ones(4, 8))
     assert (attention.min().item(), attention.max().item()) == (0.0, 1.0)
     assert torch.isfinite(alike).all()
 

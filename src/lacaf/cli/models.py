@@ -11,7 +11,7 @@ import typer
 
 from lacaf import digests, files, layout, records
 from lacaf.cli.entry import CaseName, RunName, app, read_case, read_project, tell
-from lacaf.cli.training import Options, run_training
+from lacaf.cli.training import Device, Options, SaveEvery, Workers, run_training
 from lacaf.fault import Missing
 from lacaf.params import whole as parameters
 from lacaf.params.embed import Encoder
@@ -48,18 +48,13 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of weights, sampling and augmentation.")
     ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: Device = "auto",
     processes: Annotated[
         int, typer.Option(min=0, help="Processes on this machine, one a GPU; 0 and 1 for one.")
     ] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Processes that read patches ahead; with a GPU up to 8 without."),
-    ] = None,
+    workers: Workers = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Let PyTorch compile.")] = False,
-    save_every: Annotated[
-        float, typer.Option(min=0, help="Seconds from one checkpoint to the next.")
-    ] = 300.0,
+    save_every: SaveEvery = 300.0,
 ) -> None:
     """Train one experiment with one seed, logged as a run of MLflow.
 
@@ -103,7 +98,7 @@ def _together(processes: int) -> None:
 def infer(
     run: RunName,
     case: CaseName,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Segment one case with one trained model, on the CT's original grid."""
     params, _ = read_case(case)

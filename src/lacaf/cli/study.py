@@ -13,7 +13,14 @@ import typer
 from lacaf import digests, files, layout, records, tracking
 from lacaf.cases import Case
 from lacaf.cli.entry import app, read_project
-from lacaf.cli.training import LEARNT_FROM, Options, run_training
+from lacaf.cli.training import (
+    LEARNT_FROM,
+    Device,
+    Options,
+    SaveEvery,
+    Workers,
+    run_training,
+)
 from lacaf.fault import Refusal
 from lacaf.params.section import ParamsError
 from lacaf.params.whole import Params
@@ -35,14 +42,9 @@ STUDY = layout.DATA / "study"
 def run_one(
     experiment: Annotated[str, typer.Argument(help="Name of an experiment of the study.")],
     seed: Annotated[int, typer.Option(min=0, help="One of the study's seeds.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Processes that read patches ahead; with a GPU up to 8 without."),
-    ] = None,
-    save_every: Annotated[
-        float, typer.Option(min=0, help="Seconds from one checkpoint to the next.")
-    ] = 300.0,
+    device: Device = "auto",
+    workers: Workers = None,
+    save_every: SaveEvery = 300.0,
 ) -> None:
     """Train one experiment of the study with one seed, and score it on all test cases.
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from lacaf import files, layout, tracking
 from lacaf.cases import Case
@@ -23,6 +25,14 @@ LEARNT_FROM = "learnt_from.json"
 
 #: What MLflow runs to serve a model, see there.
 SERVED = Path(__file__).parents[1] / "infer" / "served.py"
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that read patches ahead; with a GPU up to 8 without."),
+]
+SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds from one checkpoint to the next.")]
 
 
 @dataclass(frozen=True)

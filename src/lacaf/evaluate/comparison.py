@@ -12,7 +12,7 @@ import numpy as np
 from lacaf.evaluate.rows import NUMBER, WHOLE
 from lacaf.evaluate.summary import ABOUT
 from lacaf.fault import Refusal
-from lacaf.statistics import MIN_PAIRS, holm, interval, wilcoxon
+from lacaf.statistics import MIN_PATIENTS, holm, interval, wilcoxon
 from lacaf.table import Estimate, Table
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _paired(
                 tests.append(wilcoxon(difference))
         corrected = iter(holm([test[0] for test in tests if test]))
         for line, test in zip(own, tests, strict=True):
-            told = [test[1], f"{next(corrected):.3g}"] if test else [None, f"n < {MIN_PAIRS}"]
+            told = [test[1], f"{next(corrected):.3g}"] if test else [None, f"n < {MIN_PATIENTS}"]
             lines.append([*line[:-1], *told, line[-1]])
     return lines
 

@@ -42,8 +42,8 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Image to features, in two halves, between which language may speak.
 
-    Voxels are brought to twice their number by repeating them: a convolution of 3x3x3 follows, and
-    interpolation between them took a tenth of a step's time and gave nothing.
+    Voxels are brought to twice their number by repeating them: a convolution of 3x3x3 follows,
+    and on a CPU interpolation between them is slow.
     """
 
     def __init__(self, channels: int, width: int) -> None:

@@ -26,6 +26,8 @@ HEADS = 4
 #: How far what the condition says moves a head: its weights see 64 numbers at once, those of a
 #: plain head one, so that a step of the optimizer would move it too far.
 ADAPT = 1 / 4
+#: Smallest difference by which the published attention is divided, should all of it be the same.
+LEAST = 1e-6
 
 
 class TextAdapter(nn.Module):
@@ -98,11 +100,16 @@ class TextOnlyAttention(nn.Module):
 
     def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """The image as it was, and each class with its portion of the image's mean added."""
-        product = text @ text.transpose(1, 2)
-        least, most = product.amin((1, 2), keepdim=True), product.amax((1, 2), keepdim=True)
-        weights = (product - least) / (most - least).clamp(min=1e-6)
         seen = functional.relu(self.project(image.mean((2, 3, 4))))
-        return image, text + weights.sum(2, keepdim=True) * seen[:, None]
+        return image, text + between_texts(text).sum(2, keepdim=True) * seen[:, None]
+
+
+def between_texts(text: Tensor) -> Tensor:
+    """LA-CAF's published attention: products of texts ``(…, K, D)``, over all of them brought to
+    0 to 1, ``(…, K, K)``."""
+    products = text @ text.transpose(-1, -2)
+    low, high = (pick(products, (-1, -2), keepdim=True) for pick in (torch.amin, torch.amax))
+    return (products - low) / (high - low).clamp(min=LEAST)
 
 
 class Silence(nn.Module):
@@ -183,16 +190,6 @@ class Language(nn.Module):
 
 class LanguageHead(Language):
     """A language-guided head for a network of anybody's, whose inside cannot be told anything."""
-
-    def __init__(
-        self,
-        width: int,
-        bottleneck: int,
-        embedding: Tensor,
-        adapter: bool = True,
-        fusion: Fusion = "image",
-    ) -> None:
-        super().__init__(width, bottleneck, embedding, adapter, fusion)
 
     def forward(self, features: Tensor, bottleneck: Tensor) -> Tensor:
         """Logits ``(B, K, Z, Y, X)``, one sigmoid a class.

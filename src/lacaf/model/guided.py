@@ -46,7 +46,7 @@ class Guided(nn.Module):
         # keeps its own bottleneck.
         backbone.get_submodule(deepest).register_forward_hook(self._keep)
         self._bottleneck: Tensor | None = None
-        self.language = LanguageHead(width, deep, embedding)
+        self.language = LanguageHead(width, deep, embedding, fusion="image")
 
     def _keep(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
         self._bottleneck = output

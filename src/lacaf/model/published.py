@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lacaf.model.fusion import between_texts
 from lacaf.model.genesis import GenesisUNet
 from lacaf.model.inputs import CHANNELS
 
@@ -23,8 +24,6 @@ SPLITS = (64, 64, 8, 8, 8, 1)
 PARAMETERS = sum(SPLITS)
 #: An eighth of the patches' 96 voxels, to which the image adapter is tied.
 EDGE = 12
-#: Smallest difference by which the attention matrix is divided, should all entries be the same.
-LEAST = 1e-6
 
 
 class Published(nn.Module, ABC):
@@ -127,16 +126,10 @@ class Released(Published):
             seen = self.image_adapter(seen).squeeze(-1)
         return self.to_vector(functional.relu(seen))
 
-    def attention(self, text: Tensor) -> Tensor:
-        """Between classes: products of their vectors, brought to 0 to 1 over all: ``(K, K)``."""
-        products = text @ text.T
-        low, high = products.min(), products.max()
-        return (products - low) / (high - low).clamp(min=LEAST)
-
     def of_classes(self, image: Tensor, text: Tensor) -> Tensor:
         """The image's vector, for each class times the sum of its row of the attention: since
         every class is given the same image, nothing else is left of A·[x; …; x]."""
-        return self.attention(text) @ super().of_classes(image, text)
+        return between_texts(text) @ super().of_classes(image, text)
 
 
 def heads(features: Tensor, weights: Tensor) -> Tensor:

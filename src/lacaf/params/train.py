@@ -119,7 +119,6 @@ class Recipe(Section):
     """How one model is trained."""
 
     cases: Amount
-
     network: Annotated[str, AfterValidator(_known_network)]
     """A network by its name in the registry."""
     encoder: Encoder | None

@@ -14,9 +14,6 @@ from lacaf.report.manifest import package_version
 from lacaf.report.rendering import render
 from lacaf.table import Table, cell
 
-#: The metrics that have a figure, from the first.
-DRAWN = 5
-
 
 def study_charts(content: Mapping[str, Any]) -> dict[str, str]:
     """A file of figures for each table of a study, as SVG with colours of its own."""
@@ -61,7 +58,7 @@ def _shown(table: Table) -> dict[str, Any]:
 def _drawn(name: str, content: Mapping[str, Any]) -> list[str]:
     """The figures of a table: the curve where only the number of cases differs, the forests."""
     table = content["tables"][name]
-    metrics = dict(list(content["metrics"].items())[:DRAWN])
+    metrics = {metric: content["metrics"][metric] for metric in content["shown"]}
     found = [_curve(table, content, metric, title) for metric, title in metrics.items()]
     for metric, title in metrics.items():
         rows = [(row["experiment"], row["differences"].get(metric, {})) for row in table["rows"]]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lacaf.statistics import MIN_PATIENTS
-from lacaf.study.scores import HEADLINES
 from lacaf.table import Cell, Estimate, Table
 
 #: Columns of the table that holds everything.
@@ -42,7 +41,7 @@ def everything(content: Mapping[str, Any]) -> Table:
 
 def tables(content: Mapping[str, Any]) -> list[Table]:
     """Two tables for each of the study's: ``<name>``, the scores, and ``<name>_differences``."""
-    shown = dict(list(content["metrics"].items())[:HEADLINES])
+    shown = {name: content["metrics"][name] for name in content["shown"]}
     made = []
     for name, table in content["tables"].items():
         made += [_scores(name, table, shown), _differences(name, table, shown)]
