@@ -18,9 +18,9 @@ def study(section: Study, runs: Mapping[str, Scored]) -> dict[str, Any]:
         runs: name of each run to its scores; every experiment with every seed.
 
     Returns:
-        ``seeds``; ``metrics``: name → heading; ``shown``: those of them
-        that are tested, and stand in tables and figures; ``cases``: how many were scored, of how many
-        patients, against what; ``experiments``: name → what it has otherwise and its runs;
+        ``seeds``; ``metrics``: name → heading; ``shown``: those of them that are tested, and
+        stand in tables and figures; ``cases``: how many were scored, of how many patients,
+        against what; ``experiments``: name → what it has otherwise and its runs;
         ``tables``: name → ``against``, ``remarks`` and ``rows``, one an experiment, each with
         ``scores`` and ``differences`` by metric (see :mod:`lacaf.study.comparison`).
     """
