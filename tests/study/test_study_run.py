@@ -116,3 +116,12 @@ def test_the_record_says_with_what_it_was_scored(finished: Project) -> None:
     )
     assert record["weights_sha256"] == model["weights_sha256"]
     assert record["refused"] == {}
+
+
+def test_scores_of_another_model_are_not_shown(finished: Project) -> None:
+    path = finished.folder / "data/study/unet-s0/scores.json"
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"weights_sha256": "0" * 64}))
+    told = finished.run("lacaf", "study", "tables", fails=True)
+    path.write_text(before)
+    assert "run `lacaf study run unet --seed 0` first" in told

@@ -21,7 +21,7 @@ from lacaf.cli.training import (
     Workers,
     run_training,
 )
-from lacaf.fault import Refusal
+from lacaf.fault import Missing, Refusal
 from lacaf.params.section import ParamsError
 from lacaf.params.whole import Params
 
@@ -184,7 +184,7 @@ def _scored(params: Params) -> dict[str, Scored]:
     """The scores of every run.
 
     Raises:
-        Missing: a run has not been trained and scored.
+        Missing: a run has not been trained and scored, or its scores are of a model before.
     """
     from lacaf.study import Scored, read
 
@@ -193,6 +193,11 @@ def _scored(params: Params) -> dict[str, Scored]:
         folder = layout.folder("study", name)
         record = files.read_json(layout.record("study", name))
         model = files.read_json(folder / "model.json")
+        if record["weights_sha256"] != model["weights_sha256"]:
+            raise Missing(
+                f"{folder}: the scores are those of another model, which was trained anew since: "
+                f"run `lacaf study run {experiment} --seed {seed}` first"
+            )
         about = {key: model[key] for key in ("mlflow_run_id", "weights_sha256")}
         about |= {"learnt_from": {k: model["cases"]["train"][k] for k in ("count", "full")}}
         about |= {"refused": sorted(record["refused"])}
