@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
-from lacaf.train.muon import LENGTH, Muon, is_kernel, orthogonal
+from lacaf.train.muon import LENGTH, Muon, is_matrix, orthogonal
 
 
 def network():
@@ -66,7 +66,7 @@ def test_all_but_kernels_go_as_adamw_takes_them():
     for net, kind in zip(nets, (Muon, AdamW), strict=True):
         learnt(net, kind(net.parameters(), lr=0.01, weight_decay=0.1), 1)
     one, two = (dict(net.named_parameters()) for net in nets)
-    kernels = [name for name, weight in one.items() if is_kernel(weight)]
+    kernels = [name for name, weight in one.items() if is_matrix(weight)]
     assert kernels == ["0.weight", "2.weight"]  # that of two outputs has hardly a direction
     for name in one:
         assert torch.equal(one[name], two[name]) == (name not in kernels)
@@ -101,3 +101,10 @@ def test_weights_without_a_gradient_stay():
     before = net[0].weight.clone()
     learnt(net, Muon(net.parameters(), 0.01, 0.5), 2)
     assert torch.equal(net[0].weight, before)
+
+
+def test_layers_of_attention_are_matrices_and_embeddings_are_not():
+    layer = nn.MultiheadAttention(8, 2)
+    found = {name for name, weight in layer.named_parameters() if is_matrix(weight)}
+    assert found == {"in_proj_weight", "out_proj.weight"}
+    assert not is_matrix(torch.zeros(1, 64, 48))  # places of tokens, as UNETR learns them

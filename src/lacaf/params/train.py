@@ -160,8 +160,8 @@ class Recipe(Section):
     patience: Count | None
     """Validations in a row without a better score after which a training ends; null for never."""
     optimizer: Literal["adamw", "muon"]
-    """`adamw`, or `muon`, which takes whole kernels of convolutions at once and `adamw` for the
-    other weights."""
+    """`adamw`, or `muon`, which takes whole matrices and kernels of convolutions at once, and
+    `adamw` for the other weights."""
     learning_rate: Positive
     """Largest step size of the optimizer."""
     weight_decay: NotNegative

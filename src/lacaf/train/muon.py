@@ -1,10 +1,14 @@
-"""Muon: a step of a whole kernel at once, where AdamW takes one of each number.
+"""Muon: a step of a whole matrix at once, where AdamW takes one of each number.
 
-Jordan 2024 (kellerjordan.github.io/posts/muon). The step of a kernel is its gradient, averaged over
+Jordan 2024 (kellerjordan.github.io/posts/muon). The step of a matrix is its gradient, averaged over
 steps, with every direction brought to the same length. Directions in which the gradient is weak,
-as those are in which artery differs from vein, count as much as the strong ones.
+as those are in which artery differs from vein, count as much as the strong ones. A kernel of a
+convolution is a matrix from all that it sees to its channels.
 
-PyTorch has a Muon of its own since 2.9. It takes matrices and no kernels of convolutions, and it
+Attention needs it most: its numbers act together, sixty-four at once, so that the rate at which
+kernels learn well is far too high for AdamW to take each of them by itself.
+
+PyTorch has a Muon of its own since 2.9. It takes no kernels of convolutions, and it
 computes in bfloat16, which most CPUs but imitate; so these few lines are here.
 """
 
@@ -21,53 +25,53 @@ from torch.optim import AdamW
 #: Of Newton and Schulz's iteration, and how often it is done (Jordan 2024).
 QUINTIC, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 MOMENTUM = 0.95
-#: Length of a step of AdamW, a weight, as a fraction of the rate. Steps of kernels are given the
+#: Length of a step of AdamW, a weight, as a fraction of the rate. Steps of matrices are given the
 #: same (Liu 2025, "Muon is scalable", eq. 4), so that one rate and one decay do for both.
 LENGTH = 0.2
-#: A kernel to or from fewer channels has hardly a direction to tell from others.
+#: A matrix to or from fewer channels has hardly a direction to tell from others.
 LEAST_DIRECTIONS = 5
 
 
 class Muon(AdamW):
-    """Muon for the kernels of convolutions, AdamW for all other weights."""
+    """Muon for matrices and the kernels of convolutions, AdamW for all other weights."""
 
     def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float) -> None:
-        kernels: list[Tensor] = []
+        matrices: list[Tensor] = []
         others: list[Tensor] = []
         for weight in weights:
-            (kernels if is_kernel(weight) else others).append(weight)
-        groups = [{"params": others}, {"params": kernels}]
+            (matrices if is_matrix(weight) else others).append(weight)
+        groups = [{"params": others}, {"params": matrices}]
         super().__init__(groups, lr=lr, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Take a step; AdamW is shown no gradient of the kernels, so it leaves them alone."""
+        """Take a step; AdamW is shown no gradient of the matrices, so it leaves them alone."""
         group = self.param_groups[1]
-        gradients = [kernel.grad for kernel in group["params"]]
-        for kernel in group["params"]:
-            kernel.grad = None
+        gradients = [matrix.grad for matrix in group["params"]]
+        for matrix in group["params"]:
+            matrix.grad = None
         loss = super().step(closure)
-        for kernel, gradient in zip(group["params"], gradients, strict=True):
-            kernel.grad = gradient
+        for matrix, gradient in zip(group["params"], gradients, strict=True):
+            matrix.grad = gradient
             if gradient is not None:
-                kernel.mul_(1 - group["lr"] * group["weight_decay"])
-                kernel.sub_(group["lr"] * self._direction(kernel, gradient))
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
+                matrix.sub_(group["lr"] * self._direction(matrix, gradient))
         return loss
 
-    def _direction(self, kernel: Tensor, gradient: Tensor) -> Tensor:
-        """Where a kernel goes, of a length that suits its size."""
-        state = self.state[kernel]
+    def _direction(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        """Where a weight goes, of a length that suits its size."""
+        state = self.state[weight]
         if not state:
             state["step"] = torch.zeros(())  # AdamW looks for it when it is loaded
-            state["momentum"] = torch.zeros_like(kernel)
+            state["momentum"] = torch.zeros_like(weight)
         mean = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         matrix = gradient.lerp(mean, MOMENTUM).flatten(1)
-        return LENGTH * math.sqrt(max(matrix.shape)) * orthogonal(matrix).view_as(kernel)
+        return LENGTH * math.sqrt(max(matrix.shape)) * orthogonal(matrix).view_as(weight)
 
 
-def is_kernel(weight: Tensor) -> bool:
-    """Whether weights are those of a convolution with several channels at both ends."""
-    if weight.ndim != 5:
+def is_matrix(weight: Tensor) -> bool:
+    """Whether weights lead from several channels to several: of a linear layer or a convolution."""
+    if weight.ndim not in (2, 5):
         return False
     return min(len(weight), weight.numel() // len(weight)) >= LEAST_DIRECTIONS
 
