@@ -36,7 +36,7 @@ NAMES = {"ours": "lacaf", "nnunet": "nnunetv2", "monai": "monai"}
 #: The chance of each kind, a patch: nnU-Net's.
 CHANCES = {
     "mirror": 0.5, "rotate": 0.2, "scale": 0.2, "noise": 0.1, "blur": 0.2, "brightness": 0.15,
-    "contrast": 0.15, "low_resolution": 0.25, "gamma": 0.3,
+    "contrast": 0.15, "low_resolution": 0.25, "gamma": 0.3, "phase": 0.0,
 }  # fmt: skip
 CLASSES = (1, 2, 3, 4)
 #: Seconds before the clock starts: workers have filled their queues by then.

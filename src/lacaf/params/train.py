@@ -88,6 +88,8 @@ class Augment(Section):
     """As if scanned with half to all of the voxels along each axis."""
     gamma: Fraction
     """Darks and brights of each window spread or drawn together by an exponent from 0.7 to 1.5."""
+    phase: Fraction
+    """Arteries and veins exchange their brightness, where both are labelled: another phase."""
 
 
 class Amount(Section):

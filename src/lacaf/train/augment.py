@@ -2,10 +2,11 @@
 
 What is changed, and how strongly, is drawn with the patch, from its own random numbers; the
 changes are made on the device, a batch at a time. Kinds and strengths are those of nnU-Net
-(Isensee 2021, supplement, "data augmentation"). What a scan is made of (noise, sharpness) is
-changed in HU; how it is shown (brightness, contrast, gamma) in each window by itself: nnU-Net
-changes values that were scaled to the vessels' own spread, and a quarter more of a whole chest's
-HU would leave no blood in the narrow window.
+(Isensee 2021, supplement, "data augmentation"), mirror and phase our own. What a scan is made of
+(noise, sharpness) is changed in HU, and so is when it was taken (:mod:`lacaf.train.phase`); how it
+is shown (brightness, contrast, gamma) in each window by itself: nnU-Net changes values that were
+scaled to the vessels' own spread, and a quarter more of a whole chest's HU would leave no blood in
+the narrow window.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lacaf import facts
 from lacaf.classes import mirrored
 from lacaf.model.inputs import IMAGES
 from lacaf.params.train import Augment
+from lacaf.train.phase import exchange
 
 #: What each class, and what is known of a voxel, becomes when left and right change places.
 MIRRORED = mirrored()
@@ -39,7 +41,10 @@ GAMMA = (0.7, 1.5)
 #: Voxels of a patch that are turned together.
 SLAB = 2**18
 #: What of the image is not changed.
-IDLE = {"noise": 0, "blur": 0, "resolution": 1, "brightness": 1, "contrast": 1, "gamma": 1}
+IDLE = {
+    "noise": 0, "blur": 0, "resolution": 1, "brightness": 1, "contrast": 1, "gamma": 1,
+    "phase": False,
+}  # fmt: skip
 INVERTED = 0.25  # fraction of the changes of gamma that are made to the negative
 
 
@@ -64,6 +69,7 @@ def draw(chances: Augment, rng: np.random.Generator) -> dict[str, Any]:
         "gamma": between("gamma", GAMMA, 1.0),
         "inverted": bool(rng.random() < INVERTED),
         "mirror": happens("mirror"),
+        "phase": happens("phase"),
     }
 
 
@@ -105,6 +111,8 @@ def augment(
         changed |= {name: _spread(batch, name).clone() for name in ("height", "depth")}
     for index, one in enumerate(mine):
         patch = {name: changed[name][index] for name in changed}
+        if one["phase"]:
+            exchange(patch["hu"], patch["facts"])
         if index in turned:
             _turn(patch, changes["turn"][index].tolist())
         _scan(patch["hu"], one, blood_window)
