@@ -211,3 +211,14 @@ def test_the_more_probable_class_wins_and_none_below_one_half():
     labels, _ = to_original(chance, grid, grid)
     assert (labels[0] == 4).all()
     assert (labels[1] == 0).all()
+
+
+def test_models_that_learnt_so_see_the_mirror_image_too(trained, case, tmp_path):
+    folder, _ = case
+    assert run(trained, folder)["mirrored"]
+    assert not run(trained, folder, mirror=False)["mirrored"]
+    never = shutil.copytree(trained, tmp_path / "never")
+    about = json.loads((never / "model.json").read_text())
+    about["params"]["augment"]["mirror"] = 0.0
+    files.write_json(never / "model.json", about)
+    assert not run(never, folder)["mirrored"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, mirrored
 from lacaf.model.inputs import NetworkInput, channels
 from lacaf.model.networks import build
 from lacaf.model.window import probabilities, regions
@@ -83,3 +83,17 @@ def test_each_window_tells_its_logits():
         tuple(shape) == (len(CLASSES), *(s.stop - s.start for s in region))
         for region, shape in seen
     )
+
+
+def test_a_patient_and_his_mirror_image_get_mirrored_answers():
+    torch.manual_seed(0)
+    network, source = build("unet", 4).eval(), case((16, 16, 16))
+    turned = NetworkInput(
+        source.hu[..., ::-1], -source.side[..., ::-1], source.height, source.depth
+    )
+    one, other = (
+        probabilities(network, s, WINDOWS, PATCH, 0.5, CPU, mirror=True) for s in (source, turned)
+    )
+    assert other[mirrored()][..., ::-1] == pytest.approx(one, abs=1e-6)
+    plain = probabilities(network, source, WINDOWS, PATCH, 0.5, CPU)
+    assert np.abs(plain - one).max() > 1e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def infer(
 
     Returns:
         Details for the record: the model's experiment, seed, weights digest and run id,
-        millilitres of each class, the probability from which a voxel is vessel, seconds, device.
+        millilitres of each class, whether patches were seen mirrored too, the probability from
+        which a voxel is vessel, seconds, device.
 
     Raises:
         Refusal: the working grid is not the model's, or a lung is missing.
@@ -69,9 +71,11 @@ def infer(
             str(error), expectation="both lungs", remedy="look at the result of crop"
         ) from None
     windows = (model.about["hu_window"], model.about["blood_window"])
+    mirror = params.mirror and learnt_mirrored(model.about)
     probability = probabilities(
-        model.network, seen, windows, model.about["patch"], params.overlap, model.device
-    )
+        model.network, seen, windows, model.about["patch"], params.overlap, model.device,
+        mirror=mirror,
+    )  # fmt: skip
     probability = side_prior(probability, lungs.array, image.grid)
     keep = folder if params.save_probabilities else None
     labels, threshold = to_original(probability, image.grid, original, keep)
@@ -84,10 +88,18 @@ def infer(
             name: round(float(count) * original.voxel_ml, 3)
             for name, count in zip(CLASSES, counts, strict=True)
         },
+        "mirrored": mirror,
         "threshold": round(threshold, 3),
         "seconds": round(time.monotonic() - begin, 2),
         "device": describe(model.device),
     }
+
+
+def learnt_mirrored(about: Mapping[str, Any]) -> bool:
+    """Whether a model learnt from mirrored patches, by its ``model.json``; others would be asked
+    for something that they have never seen."""
+    augment = about["params"]["augment"]
+    return bool(augment["mirror"] if isinstance(augment, dict) else augment)  # once true or false
 
 
 def side_prior(probability: NDArray, lungs: NDArray, grid: Grid) -> NDArray:

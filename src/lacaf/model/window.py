@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lacaf.classes import CLASSES
+from lacaf.classes import CLASSES, mirrored
 from lacaf.model.device import precision
-from lacaf.model.inputs import Region, Source, channels, padded
+from lacaf.model.inputs import SIDE, Region, Source, channels, padded
 
 #: Width of the Gaussian by which overlapping patches are blended, as a fraction of the patch.
 BLEND = 0.125
@@ -57,6 +57,7 @@ def probabilities(
     overlap: float,
     device: torch.device,
     each: Callable[[Region, Tensor], None] | None = None,
+    mirror: bool = False,
 ) -> NDArray[np.float32]:
     """Class probabilities ``(K, Z, Y, X)`` of a case.
 
@@ -71,6 +72,7 @@ def probabilities(
         overlap: fraction by which neighbours overlap.
         device: where the network lies.
         each: told of every region and its logits ``(K, z, y, x)``, before they are blended.
+        mirror: whether each patch is seen mirrored as well, and the mean of both answers counts.
     """
     network.eval()
     weights = importance(patch)
@@ -90,9 +92,21 @@ def probabilities(
             seen = seen.contiguous(memory_format=torch.channels_last_3d)
             with precision(device):
                 logits = network(seen)[0].float()[(slice(None), *inside)]
+                chance = logits.sigmoid()
+                if mirror:
+                    other = _of_mirrored(network, seen)[(slice(None), *inside)]
+                    chance = (chance + other.sigmoid()) / 2
             if each is not None:
                 each(region, logits)
             share = weights[inside]
-            blended[(slice(None), *region)] += logits.sigmoid().cpu() * share
+            blended[(slice(None), *region)] += chance.cpu() * share
             total[region] += share
     return blended.div_(total).numpy()
+
+
+def _of_mirrored(network: nn.Module, seen: Tensor) -> Tensor:
+    """Logits ``(K, z, y, x)`` of a patch ``(1, C, z, y, x)``, found in the mirror: left and right
+    are exchanged there, in the image and among the classes, and here exchanged back."""
+    turned = seen.flip(-1).contiguous(memory_format=torch.channels_last_3d)
+    turned[:, SIDE].neg_()
+    return network(turned)[0].float().flip(-1)[mirrored()]

@@ -16,5 +16,8 @@ class Infer(Section):
     """Models trained elsewhere: a name of your choice to the folder of each."""
     overlap: Annotated[float, Field(ge=0, lt=1)]
     """Fraction by which neighbouring patches overlap."""
+    mirror: bool
+    """Whether each patch is seen mirrored as well, and the mean of both answers counts; by models
+    that learnt from mirrored patches alone."""
     save_probabilities: bool
     """Whether to write a volume of probabilities for each class, too."""
