@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lacaf.classes import CLASSES, mirrored
+from lacaf.model import window
 from lacaf.model.inputs import NetworkInput, channels
 from lacaf.model.networks import build
 from lacaf.model.window import probabilities, regions
@@ -71,6 +72,15 @@ def test_the_answer_is_that_of_monai(shape, overlap):
             mode="gaussian", padding_mode="replicate",
         )  # fmt: skip
     assert ours == pytest.approx(theirs[0].numpy(), abs=1e-5)
+
+
+def test_how_many_are_looked_at_together_does_not_matter(monkeypatch):
+    torch.manual_seed(0)
+    network, source = build("unet", 4).eval(), case((17, 16, 30))
+    together = probabilities(network, source, WINDOWS, PATCH, 0.5, CPU)
+    monkeypatch.setattr(window, "AT_ONCE", 1)
+    alone = probabilities(network, source, WINDOWS, PATCH, 0.5, CPU)
+    assert together == pytest.approx(alone, abs=1e-5)
 
 
 def test_each_window_tells_its_logits():
