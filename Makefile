@@ -40,7 +40,7 @@ demo: setup
 
 test: setup
 	pytest --numprocesses 2 --dist loadfile -m "not slow" --cov --cov-report term:skip-covered
-	pytest --numprocesses 2 --dist loadfile -m slow
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m slow
 
 test-fast: setup
 	pytest --numprocesses 2 --dist loadfile -m "not slow"

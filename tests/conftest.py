@@ -11,14 +11,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the files that take long."""
+    """Mark the tests of the files that take long, and bring them into the list's order."""
     here = Path(__file__).parent
     lines = (here / "slow.txt").read_text().splitlines()
-    slow = {here / line for line in lines if line and not line.startswith("#")}
+    slow = [here / line for line in lines if line and not line.startswith("#")]
     assert all(path.is_file() for path in slow), "slow.txt names a file that is not there"
+    place = {path: number for number, path in enumerate(slow)}
     for item in items:
-        if item.path in slow:
+        if item.path in place:
             item.add_marker("slow")
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session")
