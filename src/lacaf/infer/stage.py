@@ -98,8 +98,8 @@ def infer(
 def learnt_mirrored(about: Mapping[str, Any]) -> bool:
     """Whether a model learnt from mirrored patches, by its ``model.json``; others would be asked
     for something that they have never seen."""
-    augment = about["params"]["augment"]
-    return bool(augment["mirror"] if isinstance(augment, dict) else augment)  # once true or false
+    augment = (about.get("params") or {}).get("augment")  # once true or false
+    return bool(augment.get("mirror") if isinstance(augment, dict) else augment)
 
 
 def side_prior(probability: NDArray, lungs: NDArray, grid: Grid) -> NDArray:
