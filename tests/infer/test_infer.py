@@ -215,8 +215,10 @@ def test_the_more_probable_class_wins_and_none_below_one_half():
 
 def test_models_that_learnt_so_see_the_mirror_image_too(trained, case, tmp_path):
     folder, _ = case
-    assert run(trained, folder)["mirrored"]
-    assert not run(trained, folder, mirror=False)["mirrored"]
+    both, one = run(trained, folder), run(trained, folder, mirror=False)
+    assert both["mirrored"]
+    assert not one["mirrored"]
+    assert both["ml"] != one["ml"]
     never = shutil.copytree(trained, tmp_path / "never")
     about = json.loads((never / "model.json").read_text())
     about["params"]["augment"]["mirror"] = 0.0

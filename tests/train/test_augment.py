@@ -198,3 +198,11 @@ def test_chances_are_kept():
     rng = np.random.default_rng(0)
     often = [draw(Augment(**{**NEVER, "blur": 0.3}), rng)["blur"] > 0 for _ in range(2000)]
     assert np.mean(often) == pytest.approx(0.3, abs=0.04)
+
+
+def test_another_phase_is_drawn_and_made_and_no_teacher_sees_it():
+    before = batch()
+    before |= known(case_arrays(np.random.default_rng(0))[2])
+    drawn = changes(phase=1.0)
+    assert not torch.equal(augment(before, drawn, WINDOW)["hu"], before["hu"].float())
+    assert torch.equal(augment(before, geometry(drawn), WINDOW)["hu"], before["hu"].float())

@@ -51,6 +51,16 @@ def test_the_patient_looks_as_if_scanned_in_the_other_phase():
     assert (hu - other)[core].abs().mean() < 20
 
 
+def test_edges_change_by_the_part_of_them_that_is_blood():
+    hu = scan(BLOOD)
+    exchange(hu, known(labels()))
+    other = scan({ARTERY: BLOOD[VEIN], VEIN: BLOOD[ARTERY]})
+    part = torch.from_numpy(tube(ARTERY, 2.0) + tube(VEIN, 2.0))
+    outside = torch.from_numpy(labels() == 0) & (part > 0.2)
+    assert outside.any()
+    assert (hu - other)[outside].abs().max() < 20
+
+
 def test_far_from_vessels_nothing_changes():
     hu = scan(BLOOD)
     before = hu.clone()

@@ -27,7 +27,7 @@ BLEND = 0.125
 LEAST = 1e-3
 
 #: Voxels that go through the network together, at least. A single small patch on a CPU PyTorch
-#: leaves to code that takes five times as long; of larger ones, one is enough.
+#: leaves to its slow code (``slow_conv3d``); of larger ones, one is enough.
 AT_ONCE = 2**17
 
 Windows = tuple[Sequence[float], Sequence[float]]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lacaf.classes import ARTERY_VEIN, TABLE
+from lacaf.classes import ARTERY_VEIN, values_of
 from lacaf.facts import UNKNOWN_LABEL, deep_of, label_of
 
 #: HU of lung without vessels, of which the voxels at a vessel's edge hold a part.
@@ -25,7 +25,7 @@ LEAST_HU = -100.0
 #: Fraction of a patch that may be unlabelled lung, whose vessels would keep their brightness.
 MOST_UNKNOWN = 0.05
 
-KINDS = [[row.value for row in TABLE if row.vessel == vessel] for vessel in ARTERY_VEIN]
+KINDS = [values_of(vessel=vessel) for vessel in ARTERY_VEIN]
 
 
 def exchange(hu: Tensor, facts: Tensor) -> None:
